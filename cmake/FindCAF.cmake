@@ -1,0 +1,22 @@
+# Finds CAF (the C++ Actor Framework) where it comes without a CMake configuration, as in Debian.
+# Defines CAF_FOUND, CAF_VERSION and the target CAF::core.
+find_path(CAF_INCLUDE_DIR caf/actor_system.hpp)
+find_library(CAF_CORE_LIBRARY caf_core)
+if(CAF_INCLUDE_DIR)
+  file(STRINGS ${CAF_INCLUDE_DIR}/caf/config.hpp version_line REGEX "define CAF_VERSION ")
+  string(REGEX MATCH "[0-9]+" version_number "${version_line}")
+  math(EXPR major "${version_number} / 10000")
+  math(EXPR minor "(${version_number} / 100) % 100")
+  math(EXPR patch "${version_number} % 100")
+  set(CAF_VERSION ${major}.${minor}.${patch})
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(CAF REQUIRED_VARS CAF_CORE_LIBRARY CAF_INCLUDE_DIR VERSION_VAR CAF_VERSION)
+if(CAF_FOUND AND NOT TARGET CAF::core)
+  find_package(Threads REQUIRED)
+  add_library(CAF::core UNKNOWN IMPORTED)
+  set_target_properties(CAF::core PROPERTIES IMPORTED_LOCATION ${CAF_CORE_LIBRARY}
+                                             INTERFACE_INCLUDE_DIRECTORIES ${CAF_INCLUDE_DIR})
+  target_link_libraries(CAF::core INTERFACE Threads::Threads)
+endif()
+mark_as_advanced(CAF_INCLUDE_DIR CAF_CORE_LIBRARY)
