@@ -1,0 +1,31 @@
+# Thin wrappers over tools/setup.sh and the CMake presets (`cmake --list-presets`).
+.PHONY: setup build demo test bench format clean
+
+setup:            ## install what the build needs
+	tools/setup.sh build
+
+build: setup      ## build/release/penstock
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target penstock
+
+demo:             ## real footage through a real network; prints where the results are
+	tools/setup.sh build demo
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target penstock
+	build/release/penstock run configs/demo.yaml
+
+test:             ## everything: set-up, build, all tests, sanitizers, format and room rules
+	tools/setup.sh build demo test
+	tools/test.sh
+
+bench:            ## the tables of docs/benchmarks.md, measured on this machine
+	tools/setup.sh build bench test
+	cmake --preset release >/dev/null
+	cmake --build --preset release
+	bench/run.sh
+
+format:           ## rewrite all C++ files with clang-format
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+clean:
+	rm -rf build results
