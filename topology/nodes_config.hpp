@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace penstock::topology {
+
+enum class stage : std::uint8_t { source, decode, preprocess, inference, postprocess, collector };
+
+/// How many machines of a role there may be.
+struct scale_config {
+  int min = 1;
+  int max = 1;
+
+  bool operator==(const scale_config&) const = default;
+};
+
+/// One role of `nodes`: the stages that its machines run and how they find each other.
+struct node_config {
+  std::string role; ///< the entry's key
+  std::vector<stage> stages;
+  std::string listen; ///< tcp://ADDRESS:PORT for workers; empty: none
+  std::string dial;   ///< tcp://HOST:PORT of the head; empty: none
+  std::string http;   ///< ADDRESS:PORT of the gateway; empty: none
+  scale_config scale;
+
+  bool operator==(const node_config&) const = default;
+};
+
+struct metrics_config {
+  std::string listen; ///< ADDRESS:PORT of /metrics, /healthz and /readyz; empty: off
+
+  bool operator==(const metrics_config&) const = default;
+};
+
+/// CURVE keys of the links between machines.
+struct security_config {
+  std::filesystem::path keys = "keys"; ///< folder
+  bool insecure = false;               ///< allow links beyond loopback without keys
+
+  bool operator==(const security_config&) const = default;
+};
+
+enum class queue_kind : std::uint8_t { sqlite, nats, azure };
+enum class blobs_kind : std::uint8_t { local, azure };
+enum class fleet_kind : std::uint8_t { advise, process, vmss, exec };
+
+struct job_queue_config {
+  queue_kind kind = queue_kind::sqlite;
+  std::filesystem::path path = "jobs.db"; ///< sqlite
+  std::string url;                        ///< nats, azure
+
+  bool operator==(const job_queue_config&) const = default;
+};
+
+struct job_blobs_config {
+  blobs_kind kind = blobs_kind::local;
+  std::filesystem::path path = "blobs"; ///< local: a folder
+  std::string url;                      ///< azure
+
+  bool operator==(const job_blobs_config&) const = default;
+};
+
+struct jobs_config {
+  job_queue_config queue;
+  job_blobs_config blobs;
+
+  bool operator==(const jobs_config&) const = default;
+};
+
+struct scaling_config {
+  fleet_kind fleet = fleet_kind::advise;
+
+  bool operator==(const scaling_config&) const = default;
+};
+
+} // namespace penstock::topology
