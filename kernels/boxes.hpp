@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/detection.hpp"
+
+namespace penstock::kernels {
+
+/// An anchor whose best class reaches the threshold.
+struct candidate {
+  std::uint32_t index = 0;      ///< of the anchor
+  std::int32_t class_index = 0; ///< the lowest class of the best score
+  float score = 0;              ///< the class's score, times objectness where it is given
+
+  bool operator==(const candidate&) const = default;
+};
+
+/// Appends the anchors whose best score is at least `threshold`, by rising index, from scores with one contiguous plane
+/// of anchors per class: score of class c and anchor a at scores[c * plane_stride + a] (YOLOv8: [4 + C][A]).
+/// `objectness`, where not null, is one more plane, by which each anchor's score is multiplied. All scores must be
+/// finite (a NaN counts as no score) and objectness at most 1. Thread-safe.
+void best_class_planar(const float* scores, std::size_t plane_stride, std::size_t classes, std::size_t anchors,
+                       const float* objectness, float threshold, std::vector<candidate>& out);
+
+/// The same where each anchor is a row: score of class c and anchor a at scores[a * row_stride + c] (YOLOv5:
+/// [A][5 + C]); `objectness`, where not null, of anchor a at objectness[a * row_stride].
+void best_class_interleaved(const float* scores, std::size_t row_stride, std::size_t classes, std::size_t anchors,
+                            const float* objectness, float threshold, std::vector<candidate>& out);
+
+/// A box from its centre and size.
+[[nodiscard]] constexpr core::box from_center(float cx, float cy, float w, float h) noexcept {
+  return {cx - w / 2, cy - h / 2, w, h};
+}
+
+/// A box from two opposite corners.
+[[nodiscard]] constexpr core::box from_corners(float x1, float y1, float x2, float y2) noexcept {
+  return {x1, y1, x2 - x1, y2 - y1};
+}
+
+} // namespace penstock::kernels
