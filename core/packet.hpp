@@ -24,11 +24,11 @@ inline constexpr std::size_t packet_padding_bytes = 64;
 
 /// One compressed frame, immutable and shared. A packet is at most one frame that is shown.
 struct packet {
-  std::shared_ptr<const void> owner;  ///< keeps `bytes` alive
-  std::span<const std::byte> bytes;   ///< the payload, followed by `packet_padding_bytes` readable bytes
-  media_time pts{0};                  ///< presentation time on the stream's timeline, always set
-  media_time dts{0};                  ///< decode time, always set, never decreasing within a stream
-  media_time duration{0};             ///< how long the frame is shown; 0 when not known
+  std::shared_ptr<const void> owner; ///< keeps `bytes` alive
+  std::span<const std::byte> bytes;  ///< the payload, followed by `packet_padding_bytes` readable bytes
+  media_time pts{0};                 ///< presentation time on the stream's timeline, always set
+  media_time dts{0};                 ///< decode time, always set, never decreasing within a stream
+  media_time duration{0};            ///< how long the frame is shown; 0 when not known
   random_access access = random_access::none;
   bool disposable = false; ///< no other frame refers to it: it can be skipped without decoding
   bool damaged = false;    ///< the transport says that bytes are missing or wrong
@@ -46,9 +46,9 @@ struct codec_description {
   std::vector<std::byte> extradata; ///< out-of-band headers (avcC, hvcC, …)
   int width_px = 0;                 ///< as the container says; the frames themselves decide
   int height_px = 0;
-  int reorder_frames = 0;           ///< how many frames the decoder holds back to restore presentation order
-  std::string pixel_format;         ///< libavutil's name; needed for raw video only
-  double frames_per_s = 0;          ///< nominal rate, 0 when not known
+  int reorder_frames = 0;   ///< how many frames the decoder holds back to restore presentation order
+  std::string pixel_format; ///< libavutil's name; needed for raw video only
+  double frames_per_s = 0;  ///< nominal rate, 0 when not known
 
   bool operator==(const codec_description&) const = default;
 };

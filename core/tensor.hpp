@@ -16,12 +16,12 @@ enum class tensor_layout : std::uint8_t { nchw, nhwc };
 /// Bytes of one element.
 [[nodiscard]] constexpr std::size_t size_of(element_type type) noexcept {
   switch (type) {
-    case element_type::f32:
-    case element_type::i32: return 4;
-    case element_type::f16: return 2;
-    case element_type::i8:
-    case element_type::u8: return 1;
-    case element_type::i64: return 8;
+  case element_type::f32:
+  case element_type::i32: return 4;
+  case element_type::f16: return 2;
+  case element_type::i8:
+  case element_type::u8: return 1;
+  case element_type::i64: return 8;
   }
   return 0;
 }
@@ -29,12 +29,12 @@ enum class tensor_layout : std::uint8_t { nchw, nhwc };
 /// Name for messages, e.g. "f32".
 [[nodiscard]] constexpr std::string_view to_string(element_type type) noexcept {
   switch (type) {
-    case element_type::f32: return "f32";
-    case element_type::f16: return "f16";
-    case element_type::i8: return "i8";
-    case element_type::u8: return "u8";
-    case element_type::i32: return "i32";
-    case element_type::i64: return "i64";
+  case element_type::f32: return "f32";
+  case element_type::f16: return "f16";
+  case element_type::i8: return "i8";
+  case element_type::u8: return "u8";
+  case element_type::i32: return "i32";
+  case element_type::i64: return "i64";
   }
   return "unknown";
 }

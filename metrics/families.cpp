@@ -1,0 +1,199 @@
+#include "metrics/families.hpp"
+
+#include <map>
+#include <mutex>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <set>
+#include <stdexcept>
+
+namespace penstock::metrics {
+
+namespace {
+
+using labels = std::map<std::string, std::string>;
+
+/// Every name, type, label and meaning stands here and nowhere else.
+constexpr std::array all_families{
+    family_info{"penstock_build_info", "gauge", "version", "1; the running version"},
+    family_info{"penstock_model_info", "gauge", "model,digest,engine,device", "1; the model in service"},
+    family_info{"penstock_stream_received_frames_total", "counter", "stream", "Frames taken from the source"},
+    family_info{"penstock_stream_delivered_frames_total", "counter", "stream", "Frames whose result every sink took"},
+    family_info{"penstock_stream_dropped_frames_total", "counter", "stream,reason",
+                "Frames without a result, by reason"},
+    family_info{"penstock_stream_in_flight_frames", "gauge", "stream",
+                "Frames received, neither delivered nor dropped"},
+    family_info{"penstock_stream_source_credit_packets", "gauge", "stream", "Packets a lossless source may still read"},
+    family_info{"penstock_stream_reconnects_total", "counter", "stream", "Times the source was opened again"},
+    family_info{"penstock_stream_objects_total", "counter", "stream", "Objects in delivered results"},
+    family_info{"penstock_stream_latency_seconds", "histogram", "stream", "From capture to delivered result"},
+    family_info{"penstock_stage_busy_seconds_total", "counter", "stage",
+                "Time spent working, over all actors of the stage"},
+    family_info{"penstock_stage_items_total", "counter", "stage", "Frames that passed the stage"},
+    family_info{"penstock_stage_duration_seconds", "histogram", "stage", "Time for one frame (inference: one batch)"},
+    family_info{"penstock_stage_queue_items", "gauge", "stage", "Items waiting in front of the stage"},
+    family_info{"penstock_stage_credit_items", "gauge", "stage", "Items the stage may still be sent"},
+    family_info{"penstock_inference_batch_images", "histogram", "", "Images in a batch"},
+    family_info{"penstock_inference_failures_total", "counter", "", "Batches that the engine failed on"},
+    family_info{"penstock_dispatch_leases_total", "counter", "", "Segments leased to workers"},
+    family_info{"penstock_dispatch_lease_failures_total", "counter", "", "Leases that ended without all results"},
+    family_info{"penstock_dispatch_quarantined_segments_total", "counter", "",
+                "Segments given up after too many attempts"},
+    family_info{"penstock_dispatch_duplicate_results_total", "counter", "", "Results that came twice or too late"},
+    family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
+    family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
+    family_info{"penstock_sink_written_results_total", "counter", "sink", "Results written"},
+    family_info{"penstock_sink_failed_results_total", "counter", "sink", "Results that could not be written"},
+    family_info{"penstock_sink_queue_results", "gauge", "sink", "Results waiting for the sink"},
+};
+
+const family_info& info_of(std::string_view name) {
+  for (const auto& family : all_families) {
+    if (family.name == name) return family;
+  }
+  throw std::logic_error{"metric family not listed: " + std::string{name}};
+}
+
+const prometheus::Histogram::BucketBoundaries& latency_buckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
+                                                               0.3,   0.5,   0.75,  1,    1.5,  2,    5,   10};
+  return buckets;
+}
+
+const prometheus::Histogram::BucketBoundaries& duration_buckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005,
+                                                               0.01,   0.02,   0.05,   0.1,   0.2,   0.5};
+  return buckets;
+}
+
+const prometheus::Histogram::BucketBoundaries& batch_buckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{1, 2, 4, 8, 16, 32, 64, 128};
+  return buckets;
+}
+
+} // namespace
+
+std::string_view to_string(stage s) noexcept {
+  switch (s) {
+  case stage::decode: return "decode";
+  case stage::preprocess: return "preprocess";
+  case stage::inference: return "inference";
+  case stage::postprocess: return "postprocess";
+  }
+  return "unknown";
+}
+
+std::span<const family_info> families() noexcept { return all_families; }
+
+struct registry::impl {
+  std::size_t max_streams;
+  std::shared_ptr<prometheus::Registry> store = std::make_shared<prometheus::Registry>();
+  std::mutex mutex; ///< guards `named_streams` only
+  std::set<std::string> named_streams;
+
+  counter make_counter(std::string_view name, const labels& with = {}) const {
+    return counter{&prometheus::BuildCounter()
+                        .Name(std::string{name})
+                        .Help(std::string{info_of(name).help})
+                        .Register(*store)
+                        .Add(with)};
+  }
+  gauge make_gauge(std::string_view name, const labels& with = {}) const {
+    return gauge{&prometheus::BuildGauge()
+                      .Name(std::string{name})
+                      .Help(std::string{info_of(name).help})
+                      .Register(*store)
+                      .Add(with)};
+  }
+  histogram make_histogram(std::string_view name, const prometheus::Histogram::BucketBoundaries& buckets,
+                           const labels& with = {}) const {
+    return histogram{&prometheus::BuildHistogram()
+                          .Name(std::string{name})
+                          .Help(std::string{info_of(name).help})
+                          .Register(*store)
+                          .Add(with, buckets)};
+  }
+
+  std::string bounded_name(const std::string& name) {
+    const std::lock_guard lock{mutex};
+    if (named_streams.contains(name)) return name;
+    if (named_streams.size() >= max_streams) return "other";
+    named_streams.insert(name);
+    return name;
+  }
+};
+
+registry::registry(std::size_t max_streams) : impl_{std::make_unique<impl>()} { impl_->max_streams = max_streams; }
+registry::~registry() = default;
+
+stream_series registry::stream(const std::string& name) {
+  const labels with{{"stream", impl_->bounded_name(name)}};
+  stream_series series;
+  series.received = impl_->make_counter("penstock_stream_received_frames_total", with);
+  series.delivered = impl_->make_counter("penstock_stream_delivered_frames_total", with);
+  for (auto reason : core::all_drop_reasons) {
+    auto both = with;
+    both.emplace("reason", std::string{core::to_string(reason)});
+    series.dropped[static_cast<std::size_t>(reason)] =
+        impl_->make_counter("penstock_stream_dropped_frames_total", both);
+  }
+  series.in_flight = impl_->make_gauge("penstock_stream_in_flight_frames", with);
+  series.grants = impl_->make_gauge("penstock_stream_source_credit_packets", with);
+  series.reconnects = impl_->make_counter("penstock_stream_reconnects_total", with);
+  series.objects = impl_->make_counter("penstock_stream_objects_total", with);
+  series.latency = impl_->make_histogram("penstock_stream_latency_seconds", latency_buckets(), with);
+  return series;
+}
+
+stage_series registry::stage_of(stage s) {
+  const labels with{{"stage", std::string{to_string(s)}}};
+  stage_series series;
+  series.busy = impl_->make_counter("penstock_stage_busy_seconds_total", with);
+  series.items = impl_->make_counter("penstock_stage_items_total", with);
+  series.duration = impl_->make_histogram("penstock_stage_duration_seconds", duration_buckets(), with);
+  series.queue = impl_->make_gauge("penstock_stage_queue_items", with);
+  series.credit = impl_->make_gauge("penstock_stage_credit_items", with);
+  return series;
+}
+
+inference_series registry::inference() {
+  return {impl_->make_histogram("penstock_inference_batch_images", batch_buckets()),
+          impl_->make_counter("penstock_inference_failures_total")};
+}
+
+dispatch_series registry::dispatch() {
+  dispatch_series series;
+  series.leases = impl_->make_counter("penstock_dispatch_leases_total");
+  series.lease_failures = impl_->make_counter("penstock_dispatch_lease_failures_total");
+  series.quarantined = impl_->make_counter("penstock_dispatch_quarantined_segments_total");
+  series.duplicates = impl_->make_counter("penstock_dispatch_duplicate_results_total");
+  series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
+  series.workers = impl_->make_gauge("penstock_dispatch_workers");
+  return series;
+}
+
+sink_series registry::sink(const std::string& kind) {
+  const labels with{{"sink", kind}};
+  return {impl_->make_counter("penstock_sink_written_results_total", with),
+          impl_->make_counter("penstock_sink_failed_results_total", with),
+          impl_->make_gauge("penstock_sink_queue_results", with)};
+}
+
+void registry::set_build_info(const std::string& version) {
+  impl_->make_gauge("penstock_build_info", {{"version", version}}).set(1);
+}
+
+void registry::set_model_info(const std::string& model, const std::string& digest, const std::string& engine,
+                              const std::string& device) {
+  impl_
+      ->make_gauge("penstock_model_info",
+                   {{"model", model}, {"digest", digest}, {"engine", engine}, {"device", device}})
+      .set(1);
+}
+
+std::string registry::expose() const { return prometheus::TextSerializer{}.Serialize(impl_->store->Collect()); }
+
+} // namespace penstock::metrics

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+#include "metrics/instruments.hpp"
+
+namespace penstock::metrics {
+
+/// The stages of the path of a frame, as the label `stage` names them.
+enum class stage : unsigned char { decode, preprocess, inference, postprocess };
+
+inline constexpr std::array all_stages{stage::decode, stage::preprocess, stage::inference, stage::postprocess};
+
+[[nodiscard]] std::string_view to_string(stage s) noexcept;
+
+/// One metric family as documents list it.
+struct family_info {
+  std::string_view name;
+  std::string_view type;   ///< counter, gauge or histogram
+  std::string_view labels; ///< comma-separated
+  std::string_view help;   ///< meaning and unit
+};
+
+/// Every family this program exports, in the order of the exposition.
+[[nodiscard]] std::span<const family_info> families() noexcept;
+
+/// The series of one stream. Default-constructed ones record nothing.
+struct stream_series {
+  counter received;
+  counter delivered;
+  std::array<counter, core::drop_reason_count> dropped; ///< by `core::drop_reason`
+  gauge in_flight;
+  gauge grants; ///< packets that the source may still read (lossless streams)
+  counter reconnects;
+  counter objects;
+  histogram latency; ///< capture → result delivered, in seconds
+};
+
+/// The series of one stage.
+struct stage_series {
+  counter busy; ///< seconds spent working
+  counter items;
+  histogram duration; ///< seconds for one item
+  gauge queue;        ///< items waiting
+  gauge credit;       ///< items it may still be sent
+};
+
+/// The series of inference as a whole.
+struct inference_series {
+  histogram batch;  ///< images in a batch
+  counter failures; ///< batches the engine failed on
+};
+
+/// The series of the dispatcher.
+struct dispatch_series {
+  counter leases;
+  counter lease_failures;
+  counter quarantined;
+  counter duplicates; ///< results that came twice or too late
+  gauge waiting;      ///< segments that no worker holds
+  gauge workers;
+};
+
+/// The series of one sink.
+struct sink_series {
+  counter written;
+  counter failed;
+  gauge queue;
+};
+
+/// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`
+/// streams have their own series; the rest share the label `other`, so that a scrape stays bounded.
+class registry {
+ public:
+  explicit registry(std::size_t max_streams = 1000);
+  ~registry();
+  registry(const registry&) = delete;
+  registry& operator=(const registry&) = delete;
+
+  [[nodiscard]] stream_series stream(const std::string& name);
+  [[nodiscard]] stage_series stage_of(stage s);
+  [[nodiscard]] inference_series inference();
+  [[nodiscard]] dispatch_series dispatch();
+  [[nodiscard]] sink_series sink(const std::string& kind);
+
+  /// Records what is running, as `penstock_build_info` and `penstock_model_info` (value 1, facts in labels).
+  void set_build_info(const std::string& version);
+  void set_model_info(const std::string& model, const std::string& digest, const std::string& engine,
+                      const std::string& device);
+
+  /// The Prometheus text format 0.0.4.
+  [[nodiscard]] std::string expose() const;
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace penstock::metrics
