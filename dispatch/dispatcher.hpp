@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/ids.hpp"
+#include "core/packet.hpp"
+#include "core/time.hpp"
+#include "dispatch/actions.hpp"
+#include "dispatch/limits.hpp"
+
+namespace penstock::dispatch {
+
+/// What a worker takes at a time.
+struct worker_capacity {
+  std::uint32_t bulk = 1; ///< lossless segments; the yardstick of its backlog. What it may be sent is its credit.
+  std::uint32_t live = 0; ///< live streams
+};
+
+/// Where a worker stands, for metrics.
+struct worker_load {
+  std::uint32_t bulk = 0;   ///< lossless segments leased to it
+  std::uint32_t live = 0;   ///< live streams that have their place there
+  std::uint32_t credit = 0; ///< lossless segments it would still take
+};
+
+/// Where a stream stands, for metrics.
+struct stream_load {
+  std::size_t outstanding = 0;    ///< frames received and not yet settled
+  std::size_t wanted = 0;         ///< wanted frames without an outcome
+  std::size_t retained_bytes = 0; ///< of packets
+  std::size_t waiting = 0;        ///< segments without a worker
+};
+
+/// Leases segments to workers and keeps every packet until all results it can lead to are there, so any worker may
+/// vanish at any time. A pure state machine: events and the time in, actions appended to `out`.
+///
+/// **Leases.** A segment gets a worker as soon as one of its frames is wanted; a segment of which nothing is wanted is
+/// never sent. Packets of a leased segment go out as they arrive. When the worker is lost or fails, the segment goes to
+/// another one, before younger ones of its stream, with frames that have their outcome marked as not wanted.
+///
+/// **Placement.** Lossless: to the worker with credit and the least relative backlog (the stream's last one where
+/// equal), streams in turn, oldest segment first. Live: a stream has its place at one worker and keeps it while that
+/// keeps up. Live streams are placed before lossless segments.
+///
+/// **Failures.** A failure that a worker reports, an end with wanted frames left, and a stall count against the
+/// segment; the `attempts`-th in a row without a new result between them quarantines it. A worker's death is weak
+/// evidence, as bystanders die too: after `attempts` - 1 (at least 1) deaths in a row without a new result the segment
+/// is suspect and gets a worker of its own (lossless segments only); as many deaths there quarantine it. What is left
+/// of a quarantined segment is dropped (`poison`), and its stream goes on.
+///
+/// **Push-back and shedding.** See `stream_limits`.
+///
+/// Of one segment, `frame_resolved` must be fed before the `segment_done` of the worker that sent the outcome, as they
+/// left the worker: let both take the same way.
+/// Calls about unknown or past streams, segments and workers are without effect. Not thread-safe.
+class dispatcher {
+ public:
+  using actions = std::vector<dispatcher_action>;
+
+  dispatcher(dispatcher_config config, std::uint32_t epoch);
+  ~dispatcher();
+  dispatcher(dispatcher&&) noexcept;
+  dispatcher& operator=(dispatcher&&) noexcept;
+
+  // ---- from sources. A frame must be announced to the collector before it is given here.
+
+  /// A lossless stream gets its first grant. A stream of this id must not exist.
+  void add_stream(core::stream_id stream, const stream_limits& limits, actions& out);
+  void segment_opened(core::stream_id stream, std::uint64_t number, core::codec_ptr codec, core::time_point now,
+                      actions& out);
+  /// `owned` as the segmenter says; `wanted`: owned and not sampled out.
+  void packet(core::result_id id, const core::packet_ptr& packet, bool owned, bool wanted, core::time_point now,
+              actions& out);
+  /// A packet that is in no segment: gives its grant back.
+  void packet_refused(core::stream_id stream, bool shown, actions& out);
+  void segment_closed(core::stream_id stream, std::uint64_t number, core::time_point now, actions& out);
+  /// No more packets come; what is under way goes on.
+  void stream_ended(core::stream_id stream, core::time_point now, actions& out);
+  /// Gives up what is under way (`shutdown`) and forgets the stream.
+  void remove_stream(core::stream_id stream, core::time_point now, actions& out);
+
+  // ---- from workers
+
+  void worker_joined(core::worker_id worker, worker_capacity capacity, core::time_point now, actions& out);
+  /// The worker takes that many more lossless segments. It grants as many as it has free, at first after joining, later
+  /// one for each that ended there, in whichever way.
+  void worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out);
+  void worker_heartbeat(core::worker_id worker, core::time_point now);
+  /// It takes nothing new and finishes what it has; live streams leave at their next segment.
+  void worker_draining(core::worker_id worker, core::time_point now, actions& out);
+  void worker_lost(core::worker_id worker, core::time_point now, actions& out);
+  void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
+  void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
+                      actions& out);
+
+  // ---- from the collector
+
+  void frame_resolved(core::result_id id, core::time_point now, actions& out);
+  void frames_settled(core::stream_id stream, std::uint32_t count, actions& out);
+
+  // ---- time
+
+  /// Expires workers, stalled leases and old live frames. To be called several times in the shortest of the configured
+  /// times, e.g. every 100 ms. Linear in workers and streams.
+  void tick(core::time_point now, actions& out);
+
+  /// No new leases and grants; segments without a worker are dropped at once (`shutdown`), and at `deadline` (by
+  /// `tick`, or now if it has passed) everything.
+  void shutdown(core::time_point now, core::time_point deadline, actions& out);
+
+  /// Nothing is leased, waiting or retained.
+  [[nodiscard]] bool idle() const noexcept;
+  [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
+  [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+} // namespace penstock::dispatch

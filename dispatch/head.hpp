@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "dispatch/collector.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/sampler.hpp"
+#include "dispatch/segmenter.hpp"
+
+namespace penstock::dispatch {
+
+/// What the outside has to do: the dispatcher's and collector's actions less those between the two.
+using head_action =
+    std::variant<send_open, send_packet, send_close, revoke, grant, quarantine, worker_expired, emit, stream_finished>;
+
+struct head_config {
+  dispatcher_config dispatcher;
+  collector_config collector;
+  std::uint32_t epoch = 0;
+};
+
+/// Everything about one stream.
+struct stream_config {
+  stream_limits limits;
+  core::codec_ptr codec;
+  double sample_frames_per_s = 0;        ///< 0: all
+  std::uint32_t min_segment_packets = 1; ///< see `segmenter`
+};
+
+/// The pure core of a head in one piece: segmenters, samplers, dispatcher and collector, wired as their contracts ask
+/// for. An actor or a simulator feeds it events and carries out the actions, in their order. Not thread-safe.
+class head {
+ public:
+  using actions = std::vector<head_action>;
+
+  explicit head(head_config config);
+
+  // ---- sources
+
+  void add_stream(core::stream_id stream, const stream_config& config, core::time_point now, actions& out);
+  /// The next packet in decode order.
+  void push(core::stream_id stream, const core::packet_ptr& packet, core::time_point now, actions& out);
+  /// What follows was encoded anew (see `segmenter::set_codec`).
+  void set_codec(core::stream_id stream, core::codec_ptr codec, core::time_point now, actions& out);
+  /// The source has ended.
+  void finish(core::stream_id stream, core::time_point now, actions& out);
+  /// Ends the stream and gives up what is under way (`shutdown`); `stream_finished` still comes.
+  void cancel(core::stream_id stream, core::time_point now, actions& out);
+  /// Frees a finished stream and its ledger.
+  void remove_stream(core::stream_id stream);
+
+  // ---- workers (contracts as in `dispatcher`)
+
+  void worker_joined(core::worker_id worker, worker_capacity capacity, core::time_point now, actions& out);
+  void worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out);
+  void worker_heartbeat(core::worker_id worker, core::time_point now);
+  void worker_draining(core::worker_id worker, core::time_point now, actions& out);
+  void worker_lost(core::worker_id worker, core::time_point now, actions& out);
+  void outcome(core::frame_outcome&& outcome, core::time_point now, actions& out);
+  void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
+  void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
+                      actions& out);
+
+  // ---- sinks
+
+  void acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, core::time_point now,
+                    actions& out);
+
+  // ---- time
+
+  void tick(core::time_point now, actions& out);
+  /// Sources are to be stopped first. See `dispatcher::shutdown`.
+  void shutdown(core::time_point now, core::time_point deadline, actions& out);
+
+  [[nodiscard]] const dispatcher& dispatching() const noexcept { return dispatcher_; }
+  [[nodiscard]] const collector& collecting() const noexcept { return collector_; }
+
+ private:
+  struct stream_state {
+    segmenter cutter;
+    sampler sampling;
+  };
+
+  void route_segments(core::stream_id stream, core::time_point now, actions& out);
+  void settle(core::time_point now, actions& out);
+
+  std::uint32_t epoch_;
+  dispatcher dispatcher_;
+  collector collector_;
+  std::vector<std::unique_ptr<stream_state>> streams_;
+  std::vector<segment_event> segment_events_;
+  dispatcher::actions dispatcher_actions_;
+  collector::actions collector_actions_;
+};
+
+} // namespace penstock::dispatch
