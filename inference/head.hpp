@@ -10,10 +10,7 @@
 #include "core/error.hpp"
 #include "inference/engine.hpp"
 #include "inference/image_input.hpp"
-
-namespace penstock::kernels {
-struct geometry;
-}
+#include "kernels/geometry.hpp"
 
 namespace penstock::inference {
 
@@ -34,7 +31,8 @@ class decoder_head {
   decoder_head& operator=(const decoder_head&) = delete;
   virtual ~decoder_head() = default;
 
-  /// How many classes the model tells apart, a background class included: labels have as many lines.
+  /// How many classes the model tells apart, a background class included: labels have as many lines. 0 when its
+  /// outputs do not say.
   [[nodiscard]] virtual std::size_t classes() const noexcept = 0;
 
   /// Replaces `objects` by the objects of one item of a batch, best first; boxes are in source pixels, inside the
