@@ -9,7 +9,6 @@
 #include "core/detection.hpp"
 #include "core/error.hpp"
 #include "inference/engine.hpp"
-#include "inference/image_input.hpp"
 #include "kernels/geometry.hpp"
 
 namespace penstock::inference {
@@ -50,7 +49,7 @@ struct head_entry {
   std::string_view name;
   std::vector<std::string_view> aliases;
   std::string_view description; ///< one line: which models, which outputs
-  core::expected<head_ptr> (*make)(const model_info&, const image_input&, const head_options&);
+  core::expected<head_ptr> (*make)(const model_info&, const head_options&);
 };
 
 /// Every head that this program knows.
@@ -60,6 +59,6 @@ struct head_entry {
 /// name, options out of range, and outputs that are not this head's: the message says what was expected and what was
 /// found.
 [[nodiscard]] core::expected<head_ptr> make_head(std::string_view name, const model_info& model,
-                                                 const image_input& input, const head_options& options);
+                                                 const head_options& options);
 
 } // namespace penstock::inference

@@ -16,8 +16,7 @@
 
 namespace penstock::inference {
 
-#define PENSTOCK_DECLARE_HEAD(name, ...)                                                                               \
-  core::expected<head_ptr> make_##name(const model_info&, const image_input&, const head_options&);
+#define PENSTOCK_DECLARE_HEAD(name, ...) core::expected<head_ptr> make_##name(const model_info&, const head_options&);
 PENSTOCK_HEADS(PENSTOCK_DECLARE_HEAD)
 
 std::span<const head_entry> heads() {
@@ -26,8 +25,7 @@ std::span<const head_entry> heads() {
   return table;
 }
 
-core::expected<head_ptr> make_head(std::string_view name, const model_info& model, const image_input& input,
-                                   const head_options& options) {
+core::expected<head_ptr> make_head(std::string_view name, const model_info& model, const head_options& options) {
   const auto fraction = [](float v) { return v >= 0 && v <= 1; };
   if (!fraction(options.score) || !fraction(options.iou) || options.max_objects == 0 || options.top_k == 0) {
     return core::fail(core::errc::bad_config,
@@ -37,7 +35,7 @@ core::expected<head_ptr> make_head(std::string_view name, const model_info& mode
   std::string names;
   for (const auto& head : heads()) {
     if (name == head.name || std::ranges::find(head.aliases, name) != head.aliases.end()) {
-      return head.make(model, input, options);
+      return head.make(model, options);
     }
     for (const auto& known : head.aliases) names += fmt::format("{}, ", known);
     names += fmt::format("{}, ", head.name);

@@ -56,8 +56,7 @@ class classify_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_classify(const model_info& model, const image_input& /*input*/,
-                                       const head_options& options) {
+core::expected<head_ptr> make_classify(const model_info& model, const head_options& options) {
   auto values = find_output(model, core::element_type::f32, 2);
   if (!values) values = find_output(model, core::element_type::f32, 4, 1);
   if (!values || (values->shape.size() == 4 && values->shape[2] != 1)) {

@@ -55,8 +55,7 @@ class fastestdet_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_fastestdet(const model_info& model, const image_input& /*input*/,
-                                         const head_options& options) {
+core::expected<head_ptr> make_fastestdet(const model_info& model, const head_options& options) {
   auto grid = find_output(model, core::element_type::f32, 4);
   if (!grid || grid->shape[1] < 6) {
     return wrong_outputs(model, "fastestdet", "f32[n,5+classes,rows,columns]");

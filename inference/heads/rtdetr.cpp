@@ -77,8 +77,7 @@ class rtdetr_rows_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_rtdetr(const model_info& model, const image_input& /*input*/,
-                                     const head_options& options) {
+core::expected<head_ptr> make_rtdetr(const model_info& model, const head_options& options) {
   auto labels = find_output(model, core::element_type::i64, 2);
   if (!labels) labels = find_output(model, core::element_type::i32, 2);
   auto boxes = find_output(model, core::element_type::f32, 3, 4);

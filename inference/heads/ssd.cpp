@@ -42,7 +42,7 @@ class ssd_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_ssd(const model_info& model, const image_input& /*input*/, const head_options& options) {
+core::expected<head_ptr> make_ssd(const model_info& model, const head_options& options) {
   auto scores = find_output(model, "scores", core::element_type::f32, 3);
   auto boxes = find_output(model, "boxes", core::element_type::f32, 3);
   if (!scores || !boxes || boxes->shape[2] != 4 || scores->shape[2] < 2 || scores->shape[1] != boxes->shape[1]) {

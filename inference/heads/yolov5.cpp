@@ -35,8 +35,7 @@ class yolov5_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_yolov5(const model_info& model, const image_input& /*input*/,
-                                     const head_options& options) {
+core::expected<head_ptr> make_yolov5(const model_info& model, const head_options& options) {
   auto rows = find_output(model, core::element_type::f32, 3);
   if (!rows || rows->shape[2] < 6 || rows->shape[1] < rows->shape[2]) {
     return wrong_outputs(model, "yolov5", "f32[n,anchors,5+classes] (exported with its grid decoded and without NMS)");

@@ -35,8 +35,7 @@ class yolov8_head final : public decoder_head {
 
 } // namespace
 
-core::expected<head_ptr> make_yolov8(const model_info& model, const image_input& /*input*/,
-                                     const head_options& options) {
+core::expected<head_ptr> make_yolov8(const model_info& model, const head_options& options) {
   auto planes = find_output(model, core::element_type::f32, 3);
   if (!planes || planes->shape[1] < 5 || planes->shape[2] < planes->shape[1]) {
     return wrong_outputs(model, "yolov8", "f32[n,4+classes,anchors] (exported without NMS)");
