@@ -77,7 +77,6 @@ class preprocess_plan {
 
  private:
   struct tables;
-  friend struct preprocess_access;
   explicit preprocess_plan(std::shared_ptr<const tables> t) noexcept : tables_{std::move(t)} {}
   std::shared_ptr<const tables> tables_;
 };

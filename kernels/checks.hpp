@@ -1,0 +1,13 @@
+#pragma once
+
+#include "kernels/preprocess.hpp"
+
+namespace penstock::kernels {
+
+/// invalid_argument where a plane of the frame is missing or its stride shorter than its rows.
+[[nodiscard]] core::expected<void> check_planes(const core::frame_view& frame);
+
+/// invalid_argument where the slot is not one image of the spec.
+[[nodiscard]] core::expected<void> check_slot(const preprocess_spec& spec, core::tensor_view slot);
+
+} // namespace penstock::kernels
