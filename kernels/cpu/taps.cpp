@@ -79,7 +79,10 @@ row_taps make_row_taps(const axis& a) {
   taps.wide = longest(runs) > max_narrow_taps;
   std::vector<std::int64_t> weights;
   for (const auto& run : runs) {
-    quantise(run.weights, taps.wide ? 0x1p24 : 0x1p16, weights);
+    // two taps are weighed in steps of 1/256, which 16-bit products hold without loss
+    const bool two = !taps.wide && run.weights.size() == 2;
+    quantise(run.weights, taps.wide ? 0x1p24 : two ? 0x1p8 : 0x1p16, weights);
+    for (auto& w : weights) w *= two ? 256 : 1;
     tap_run r{run.first, static_cast<std::int32_t>(weights.size()), static_cast<std::uint32_t>(taps.weights.size())};
     if (weights.size() == 2 && weights[0] == 0) r = {run.first + 1, 1, r.at + 1};
     if (weights.size() == 2 && weights[1] == 0) r.count = 1;
