@@ -20,6 +20,9 @@ enum class source_kind : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(source_kind kind) noexcept;
 
+/// The URI for logs and drawings: without a password.
+[[nodiscard]] std::string display_uri(std::string_view uri);
+
 /// One stream as a source actor takes it, with everything decided.
 struct stream_source {
   std::string id;
@@ -28,6 +31,7 @@ struct stream_source {
   bool finite = true; ///< it ends by itself; a lost connection is retried only where it does not
   stream_policy policy = stream_policy::lossless;
   double sample_fps = 0; ///< 0: all frames
+  rtsp_transport transport = rtsp_transport::tcp;
   reconnect_config reconnect;
 
   bool operator==(const stream_source&) const = default;
@@ -36,8 +40,14 @@ struct stream_source {
 /// Kind of source that an URI names, from its text alone.
 [[nodiscard]] source_kind classify(std::string_view uri);
 
+/// The path of a file, glob or folder: the URI without `file://`.
+[[nodiscard]] std::string local_path(std::string_view uri);
+
 /// Whether a source of this URI ends by itself.
 [[nodiscard]] bool is_finite(std::string_view uri);
+
+/// What `policy: auto` stands for: lossless where the source waits for its reader and ends by itself, otherwise live.
+[[nodiscard]] stream_policy default_policy(std::string_view uri);
 
 /// Every stream that one entry stands for. A glob or folder of videos is one stream `ID/STEM` each, in order of their
 /// names; not_found when nothing matches.

@@ -29,14 +29,16 @@ struct loaded {
   problems notes;
 };
 
-/// Reads, overrides, resolves and validates a topology file. On failure every problem of the file, in its order.
+/// Reads, overrides, resolves and validates a topology file ("-": standard input). On failure every problem of the
+/// file, in its order, notes among them.
 [[nodiscard]] tl::expected<loaded, problems> load(const std::filesystem::path& file, const load_options& options);
 
 /// The same for text that would stand in `file`.
 [[nodiscard]] tl::expected<loaded, problems> load_text(std::string_view text, const std::filesystem::path& file,
                                                        const load_options& options);
 
-/// A topology file with every default written out; load_text() of it yields `c` again. Paths are absolute.
+/// A topology file with every default written out, wherever it is stored: paths are absolute. Reading it yields `c`
+/// again. References are replaced by their values, secrets included.
 [[nodiscard]] std::string to_yaml(const config& c);
 
 } // namespace penstock::topology

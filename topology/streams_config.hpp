@@ -16,6 +16,9 @@ enum class stream_policy : std::uint8_t {
   lossless, ///< it pushes back to its source
 };
 
+/// How RTP travels from an RTSP camera.
+enum class rtsp_transport : std::uint8_t { tcp, udp };
+
 /// How often a source that is away is tried again: exponential between both, with jitter.
 struct reconnect_config {
   duration min = std::chrono::milliseconds{500};
@@ -30,6 +33,7 @@ struct stream_config {
   std::string uri; ///< URL, device, file, glob or folder; files are relative to the working directory
   std::optional<stream_policy> policy; ///< auto: lossless where the source ends by itself, otherwise live
   std::optional<double> sample_fps;    ///< auto: as `stages.decode.sample_fps`
+  rtsp_transport transport = rtsp_transport::tcp;
   reconnect_config reconnect;
 
   bool operator==(const stream_config&) const = default;

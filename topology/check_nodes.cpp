@@ -1,0 +1,59 @@
+#include "topology/check_nodes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace penstock::topology {
+namespace {
+
+constexpr std::array<std::pair<stage, std::string_view>, 6> all_stages{{{stage::source, "source"},
+                                                                        {stage::decode, "decode"},
+                                                                        {stage::preprocess, "preprocess"},
+                                                                        {stage::inference, "inference"},
+                                                                        {stage::postprocess, "postprocess"},
+                                                                        {stage::collector, "collector"}}};
+
+bool runs(const node_config& n, stage s) { return std::find(n.stages.begin(), n.stages.end(), s) != n.stages.end(); }
+
+void check_role(const node_config& n, bool somebody_listens, const findings& find) {
+  const auto path = "nodes." + n.role;
+  if (n.stages.empty()) find.error(path + ".stages", "has no stage; allowed: at least one");
+  for (const auto& [s, word] : all_stages) {
+    if (std::count(n.stages.begin(), n.stages.end(), s) > 1) {
+      find.error(path + ".stages", fmt::format("'{}' stands twice", word));
+    }
+  }
+  if (runs(n, stage::source) != runs(n, stage::collector)) {
+    find.error(path + ".stages", "has one of source and collector; allowed: both or none, since the head keeps every "
+                                 "segment until its results are there");
+  }
+  if (n.scale.min > n.scale.max) find.error(path + ".scale", "min is larger than max");
+  if (runs(n, stage::source) && n.scale.max > 1) {
+    find.error(path + ".scale.max", fmt::format("found '{}' for the role with source; allowed: 1", n.scale.max));
+  }
+  if (!n.dial.empty() && !somebody_listens) find.error(path + ".dial", "no role has listen, so nothing answers");
+}
+
+} // namespace
+
+void check_nodes(const config& c, const findings& find) {
+  if (c.nodes.empty()) return;
+  const auto listens = std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.listen.empty(); });
+  for (const auto& n : c.nodes) check_role(n, listens, find);
+  for (const auto& [s, word] : all_stages) {
+    const auto who = std::count_if(c.nodes.begin(), c.nodes.end(), [s = s](const auto& n) { return runs(n, s); });
+    if (who == 0) find.error("nodes", fmt::format("no role has the stage '{}'", word));
+    if (who > 1 && s == stage::source) find.error("nodes", "several roles have source; allowed: one");
+  }
+  for (const auto& n : c.nodes) {
+    if (c.nodes.size() > 1 && n.dial.empty() && n.listen.empty()) {
+      find.error("nodes." + n.role, "has neither listen nor dial, so no other role reaches it");
+    }
+  }
+}
+
+} // namespace penstock::topology

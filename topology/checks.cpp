@@ -1,0 +1,133 @@
+#include "topology/checks.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "topology/check_nodes.hpp"
+#include "topology/expand.hpp"
+#include "topology/findings.hpp"
+#include "topology/spelling.hpp"
+
+namespace penstock::topology {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_file(const findings& find, const std::string& path, const fs::path& file) {
+  std::error_code error;
+  const auto status = fs::status(file, error);
+  if (!fs::exists(status)) {
+    find.error(path, fmt::format("'{}' does not exist", file.string()));
+  } else if (fs::is_directory(status)) {
+    find.error(path, fmt::format("'{}' is a folder; allowed: a file", file.string()));
+  }
+}
+
+/// Returns how many streams there are; globs that are not looked at count as two.
+std::size_t check_streams(const config& c, bool check_files, const findings& find) {
+  std::map<std::string, std::size_t> first;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < c.streams.size(); ++i) {
+    const auto& s = c.streams[i];
+    const auto path = fmt::format("streams.{}", i);
+    const auto [known, fresh] = first.emplace(s.id, i);
+    if (!fresh && !s.id.empty()) {
+      find.error(path + ".id", fmt::format("found '{}', which streams.{}.id is already", s.id, known->second));
+    }
+    if (s.reconnect.min > s.reconnect.max) find.error(path + ".reconnect", "min is larger than max");
+    if (s.uri.empty()) continue;
+    if (!check_files) {
+      const auto kind = classify(s.uri);
+      total += kind == source_kind::video && s.uri.find_first_of("*?[") != std::string::npos ? 2 : 1;
+    } else if (const auto sources = expand_stream(s, c.stages)) {
+      total += sources->size();
+    } else {
+      find.error(path + ".uri", sources.error().message);
+    }
+  }
+  const auto serves = std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
+  if (c.streams.empty() && !serves) find.error("streams", "has no stream; allowed: at least one, or a role with http");
+  return total;
+}
+
+void check_device(device d, const std::string& path, const vocabulary& words, const findings& find) {
+  if (d != device::cuda) return;
+  if (std::find(words.devices.begin(), words.devices.end(), "cuda") != words.devices.end()) return;
+  find.error(path,
+             fmt::format("found 'cuda', which this build does not have; allowed: auto, {}", enumerate(words.devices)));
+}
+
+void check_sinks(const config& c, std::size_t streams, const findings& find) {
+  constexpr std::string_view placeholder = "{stream}";
+  std::map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < c.sinks.size(); ++i) {
+    const auto& s = c.sinks[i];
+    const auto text = s.path.string();
+    const auto path = fmt::format("sinks.{}.path", i);
+    if (text.empty()) continue;
+    const auto [known, fresh] = first.emplace(text, i);
+    if (!fresh) find.error(path, fmt::format("found '{}', which sinks.{}.path is already", text, known->second));
+    std::error_code error;
+    if (fs::is_directory(s.path, error)) find.error(path, fmt::format("'{}' is a folder; allowed: a file", text));
+    auto rest = text;
+    for (auto at = rest.find(placeholder); at != std::string::npos; at = rest.find(placeholder)) {
+      rest.erase(at, placeholder.size());
+    }
+    if (const auto open = rest.find('{'); open != std::string::npos && rest.find('}', open) != std::string::npos) {
+      const auto word = rest.substr(open, rest.find('}', open) - open + 1);
+      find.error(path, fmt::format("found '{}'; allowed: {}", word, placeholder));
+    } else if (streams > 1 && rest.size() == text.size()) {
+      find.error(path, fmt::format("found '{}' for {} streams; allowed: a path with {}", text,
+                                   streams == 2 ? "several" : std::to_string(streams), placeholder));
+    }
+    if (s.fps && s.kind == "jsonl") find.note(fmt::format("sinks.{}.fps", i), "the kind 'jsonl' has no use for it");
+  }
+  if (c.sinks.empty()) find.note("sinks", "there are none: results are counted, not written");
+}
+
+void check_jobs(const config& c, const findings& find) {
+  if (!c.jobs) return;
+  if (c.jobs->queue.kind != queue_kind::sqlite && c.jobs->queue.url.empty()) {
+    find.error("jobs.queue.url", "is missing; allowed: the address of the queue");
+  }
+  if (c.jobs->blobs.kind != blobs_kind::local && c.jobs->blobs.url.empty()) {
+    find.error("jobs.blobs.url", "is missing; allowed: the address of the store");
+  }
+}
+
+/// Keys of the contract that need commands which this version does not have.
+void note_later_parts(const config& c, const findings& find) {
+  if (!c.nodes.empty()) {
+    find.note("nodes", "this version runs every stage in one process and opens none of the addresses of roles");
+  }
+  if (c.jobs) find.note("jobs", "this version has no durable jobs");
+  if (c.scaling) find.note("scaling", "this version does not start or stop machines");
+  if (c.security.insecure) find.note("security.insecure", "this version has no links between machines");
+}
+
+} // namespace
+
+void check(const config& c, bool check_files, read_context& context) {
+  const findings find{context};
+  const auto streams = check_streams(c, check_files, find);
+  check_device(c.stages.decode.device, "stages.decode.device", context.words, find);
+  check_device(c.stages.inference.device, "stages.inference.device", context.words, find);
+  if (check_files) {
+    check_file(find, "stages.inference.model", c.stages.inference.model);
+    if (!c.stages.postprocess.labels.empty()) {
+      check_file(find, "stages.postprocess.labels", c.stages.postprocess.labels);
+    }
+  }
+  check_sinks(c, streams, find);
+  check_nodes(c, find);
+  check_jobs(c, find);
+  note_later_parts(c, find);
+}
+
+} // namespace penstock::topology

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "topology/shape.hpp"
+
+namespace penstock::topology {
+
+/// A list of any length.
+template <class T>
+class list_shape final : public shape<std::vector<T>> {
+ public:
+  explicit list_shape(shape_of<T> item) : item_{std::move(item)} {}
+
+  bool read(const node& n, const std::string& path, std::vector<T>& out, read_context& context) const override {
+    if (n.type != node::kind::list && n.type != node::kind::null) return false;
+    out.clear();
+    for (std::size_t i = 0; i < n.items.size(); ++i) {
+      read_value(*item_, n.items[i], join(path, std::to_string(i)), out.emplace_back(), context);
+    }
+    return true;
+  }
+
+  node write(const std::vector<T>& value) const override {
+    node n;
+    n.type = node::kind::list;
+    for (const auto& v : value) n.items.push_back(item_->write(v));
+    return n;
+  }
+
+  std::string allowed(const vocabulary& words) const override { return "a list; each item: " + item_->allowed(words); }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return {{"type", {"array", "null"}}, {"items", item_->json_schema(words)}};
+  }
+
+  bool is_section() const override { return item_->is_section(); }
+
+  void sections(const std::string& path, const std::string& doc, const vocabulary& words,
+                std::vector<manual_section>& out) const override {
+    item_->sections(path + "[]", doc, words, out);
+  }
+
+ private:
+  shape_of<T> item_;
+};
+
+/// A map with keys of the user's choice, each read into a `T` that keeps its key in a member.
+template <class T>
+class named_shape final : public shape<std::vector<T>> {
+ public:
+  named_shape(std::string T::*name, std::string placeholder, shape_of<T> item)
+      : name_{name}, placeholder_{std::move(placeholder)}, item_{std::move(item)} {}
+
+  bool read(const node& n, const std::string& path, std::vector<T>& out, read_context& context) const override {
+    if (n.type != node::kind::map && n.type != node::kind::null) return false;
+    out.clear();
+    for (const auto& e : n.entries) {
+      if (const auto* first = n.find(e.key); first != &e) {
+        context.problems.error(e.at, join(path, e.key),
+                               "the key '" + e.key + "' stands twice, first in line " + std::to_string(first->at.line));
+        continue;
+      }
+      auto& item = out.emplace_back();
+      item.*name_ = e.key;
+      read_value(*item_, e.value, join(path, e.key), item, context);
+    }
+    return true;
+  }
+
+  node write(const std::vector<T>& value) const override {
+    node n;
+    n.type = node::kind::map;
+    for (const auto& v : value) n.entries.push_back({v.*name_, {}, item_->write(v)});
+    return n;
+  }
+
+  std::string allowed(const vocabulary& words) const override {
+    return "a map; under each key " + item_->allowed(words);
+  }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return {{"type", {"object", "null"}}, {"additionalProperties", item_->json_schema(words)}};
+  }
+
+  bool is_section() const override { return item_->is_section(); }
+
+  void sections(const std::string& path, const std::string& doc, const vocabulary& words,
+                std::vector<manual_section>& out) const override {
+    item_->sections(join(path, placeholder_), doc, words, out);
+  }
+
+ private:
+  std::string T::*name_;
+  std::string placeholder_;
+  shape_of<T> item_;
+};
+
+/// A value that need not be there: absent stays absent.
+template <class T>
+class optional_shape final : public shape<std::optional<T>> {
+ public:
+  explicit optional_shape(shape_of<T> inner) : inner_{std::move(inner)} {}
+
+  bool read(const node& n, const std::string& path, std::optional<T>& out, read_context& context) const override {
+    return inner_->read(n, path, out.emplace(), context);
+  }
+
+  node write(const std::optional<T>& value) const override { return value ? inner_->write(*value) : node{}; }
+  std::string allowed(const vocabulary& words) const override { return inner_->allowed(words); }
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override { return inner_->json_schema(words); }
+  bool is_section() const override { return inner_->is_section(); }
+
+  void sections(const std::string& path, const std::string& doc, const vocabulary& words,
+                std::vector<manual_section>& out) const override {
+    inner_->sections(path, doc, words, out);
+  }
+
+ private:
+  shape_of<T> inner_;
+};
+
+/// A value or the word `auto`, which leaves the decision to the program.
+template <class T>
+class auto_shape final : public shape<std::optional<T>> {
+ public:
+  explicit auto_shape(shape_of<T> inner) : inner_{std::move(inner)} {}
+
+  bool read(const node& n, const std::string& path, std::optional<T>& out, read_context& context) const override {
+    out.reset();
+    if (n.type == node::kind::scalar && n.text == "auto") return true;
+    return inner_->read(n, path, out.emplace(), context);
+  }
+
+  node write(const std::optional<T>& value) const override { return value ? inner_->write(*value) : scalar("auto"); }
+  std::string allowed(const vocabulary& words) const override { return "auto, " + inner_->allowed(words); }
+  std::string hint(const node& n, const vocabulary& words) const override { return inner_->hint(n, words); }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return {{"anyOf", {{{"const", "auto"}}, inner_->json_schema(words)}}};
+  }
+
+ private:
+  shape_of<T> inner_;
+};
+
+} // namespace penstock::topology

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "topology/document.hpp"
+#include "topology/vocabulary.hpp"
+
+namespace penstock::topology {
+
+/// What reading needs beside the document, and what checks need afterwards.
+struct read_context {
+  const vocabulary& words;
+  std::filesystem::path base; ///< folder of the file; empty: the working directory
+  problem_list& problems;
+  std::map<std::string, place> places; ///< of every value that was written, by path
+};
+
+/// A section of the reference manual: one map of the file.
+struct manual_section {
+  struct row {
+    std::string key;
+    std::string type;
+    std::string preset; ///< the default
+    std::string doc;
+  };
+  std::string path;
+  std::string doc;
+  std::vector<row> rows;
+};
+
+/// How one kind of value is read, written and described. Everything that the room knows about the file's form is a tree
+/// of shapes, see schema_table.cpp.
+template <class T>
+class shape {
+ public:
+  shape() = default;
+  shape(const shape&) = delete;
+  shape& operator=(const shape&) = delete;
+  virtual ~shape() = default;
+
+  /// Reads `n` into `out`. False: `n` is nothing that this shape allows. Problems of inner values are reported.
+  [[nodiscard]] virtual bool read(const node& n, const std::string& path, T& out, read_context& context) const = 0;
+
+  /// The value as a document; null: leave the key out.
+  [[nodiscard]] virtual node write(const T& value) const = 0;
+
+  /// What is allowed, for messages and the manual.
+  [[nodiscard]] virtual std::string allowed(const vocabulary& words) const = 0;
+
+  /// "; did you mean …?" for a value that was not allowed.
+  [[nodiscard]] virtual std::string hint(const node& /*n*/, const vocabulary& /*words*/) const { return {}; }
+
+  /// Completes the default `out` of a key that is not there, and reports what must be there.
+  virtual void absent(const std::string& /*path*/, const place& /*parent*/, T& /*out*/,
+                      read_context& /*context*/) const {}
+
+  /// Whether the key, or one below it, must be there.
+  [[nodiscard]] virtual bool demands() const { return false; }
+
+  [[nodiscard]] virtual nlohmann::ordered_json json_schema(const vocabulary& words) const = 0;
+
+  /// Adds the sections of this value and those inside it.
+  virtual void sections(const std::string& /*path*/, const std::string& /*doc*/, const vocabulary& /*words*/,
+                        std::vector<manual_section>& /*out*/) const {}
+
+  /// Whether the manual has a section for it.
+  [[nodiscard]] virtual bool is_section() const { return false; }
+};
+
+template <class T>
+using shape_of = std::shared_ptr<const shape<T>>;
+
+/// Reads and reports a value that is not allowed.
+template <class T>
+void read_value(const shape<T>& s, const node& n, const std::string& path, T& out, read_context& context) {
+  context.places[path] = n.at;
+  if (n.broken || s.read(n, path, out, context)) return;
+  context.problems.error(n.at, path,
+                         "found " + found(n) + "; allowed: " + s.allowed(context.words) + s.hint(n, context.words));
+}
+
+} // namespace penstock::topology
