@@ -53,17 +53,17 @@ class packet_source {
 
   [[nodiscard]] virtual const source_traits& traits() const noexcept = 0;
 
-  /// The codec of the packet that `read` returned last, or, before the first, of the one it will return. A new pointer
-  /// means another codec or other headers: the packet starts afresh, and packets before and after it must not meet in
-  /// one decoder. (Globs of files and pictures change it; so can a live stream.)
+  /// The codec of the packet that `read` returned last. A new pointer means another codec or other headers: that packet
+  /// starts afresh, and packets before and after it must not meet in one decoder. (Globs of files and folders of mixed
+  /// pictures change it; so can a live stream.) Before the first `read` it is null or the codec of the first packet.
   [[nodiscard]] virtual core::codec_ptr codec() const = 0;
 
   /// How many frames a finite source has, for progress; an estimate, 0 when not known.
   [[nodiscard]] virtual std::uint64_t frames() const noexcept = 0;
 
-  /// The next packet; blocks. Errors: `end_of_stream` (regular end), `unavailable` (connection lost; reopen),
-  /// `corrupt` (what follows in this file cannot be demuxed; the next read goes on where it can, and otherwise says
-  /// `end_of_stream`), `io`, `cancelled`.
+  /// The next packet; blocks. Three errors are final: `end_of_stream` (regular end), `unavailable` (connection lost;
+  /// reopen) and `cancelled`. Any other (`corrupt`, `io`, `unsupported`, `too_large`, …) tells of a place or, in a
+  /// list, a file that cannot be read: report it and read on; the number of errors is bounded.
   [[nodiscard]] virtual core::expected<core::packet_ptr> read() = 0;
 
  protected:
