@@ -91,6 +91,7 @@ class collector {
 
   stream_state* find(core::stream_id stream) noexcept;
   void advance(stream_state& stream, actions& out);
+  bool release_next(stream_state& stream, segment_state& segment, actions& out);
 
   collector_config config_;
   std::uint32_t epoch_;

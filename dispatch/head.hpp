@@ -41,7 +41,7 @@ class head {
   // ---- sources
 
   void add_stream(core::stream_id stream, const stream_config& config, core::time_point now, actions& out);
-  /// The next packet in decode order.
+  /// The next packet in decode order. Ignored once the stream is finished or cancelled.
   void push(core::stream_id stream, const core::packet_ptr& packet, core::time_point now, actions& out);
   /// What follows was encoded anew (see `segmenter::set_codec`).
   void set_codec(core::stream_id stream, core::codec_ptr codec, core::time_point now, actions& out);
@@ -82,9 +82,11 @@ class head {
   struct stream_state {
     segmenter cutter;
     sampler sampling;
+    bool ended = false;
   };
 
-  void route_segments(core::stream_id stream, core::time_point now, actions& out);
+  stream_state* find(core::stream_id stream) noexcept;
+  void route_segments(core::stream_id stream, stream_state& s, core::time_point now, actions& out);
   void settle(core::time_point now, actions& out);
 
   std::uint32_t epoch_;
@@ -93,7 +95,9 @@ class head {
   std::vector<std::unique_ptr<stream_state>> streams_;
   std::vector<segment_event> segment_events_;
   dispatcher::actions dispatcher_actions_;
+  dispatcher::actions dispatcher_work_;
   collector::actions collector_actions_;
+  collector::actions collector_work_;
 };
 
 } // namespace penstock::dispatch

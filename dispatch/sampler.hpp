@@ -12,7 +12,8 @@ namespace penstock::dispatch {
 /// decode order only, so the choice is the same wherever and however often the stream is decoded.
 ///
 /// A frame takes the instants in [pts - d/8, pts + d - d/16) that no other frame took, where d is its duration, else
-/// 1 / the nominal rate, else a running estimate from dts; it is wanted if it takes any. (The interval sits a little
+/// 1 / the nominal rate, else a running estimate from dts (at most one second, or one period of `frames_per_s` if that
+/// is longer); it is wanted if it takes any. (The interval sits a little
 /// early, so that rounded time stamps never move an instant to the neighbour, and overlaps the next one a little, so
 /// that rounding leaves no hole.) After a stall in dts longer than 1.5 d a frame also takes the instants the stall left
 /// over. A frame of which no duration is known takes the last instant before it. Time stamps that jump back by more
@@ -32,10 +33,12 @@ class sampler {
     std::int64_t last = 0;
   };
 
+  [[nodiscard]] core::media_time duration_of(const core::packet& packet) const;
+  [[nodiscard]] double instant(core::media_time t) const;
   [[nodiscard]] bool take(instants wish);
   void forget_before(std::int64_t instant);
 
-  double per_us_ = 0;
+  double frames_per_s_;
   core::media_time nominal_{0};
   core::media_time estimate_{0};
   core::media_time last_dts_{0};

@@ -74,6 +74,7 @@ class segmenter {
     std::uint32_t packets = 0;
   };
 
+  void push_leading(const core::packet_ptr& packet, std::vector<segment_event>& out);
   void open(std::vector<segment_event>& out);
   void append(part& to, const core::packet_ptr& packet, bool owned, std::vector<segment_event>& out);
   static void close(std::optional<part>& which, std::vector<segment_event>& out);

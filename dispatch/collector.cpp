@@ -1,0 +1,284 @@
+#include "dispatch/collector.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <deque>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "dispatch/window.hpp"
+
+namespace penstock::dispatch {
+
+namespace {
+
+/// No codec has more frames than this that are decoded before another one and shown after it (H.264, H.265: 16).
+constexpr std::size_t max_reorder = 16;
+
+enum class fate : std::uint8_t {
+  none,     ///< not a frame of this segment
+  expected, ///< no outcome yet
+  result,   ///< has objects, waits for its turn
+  dropped,  ///< counted as dropped, waits for its turn
+  gone,     ///< has left in order
+};
+
+struct frame_state {
+  fate now = fate::none;
+  int width_px = 0;
+  int height_px = 0;
+  core::media_time pts{0};
+  core::time_point captured{};
+  std::string name;
+  std::vector<core::detection> objects;
+};
+
+using turn = std::pair<core::media_time, std::uint32_t>; ///< pts and ordinal
+
+} // namespace
+
+struct collector::segment_state {
+  window<frame_state> frames;                        ///< by ordinal
+  std::vector<turn> order;                           ///< heap, earliest first, of frames that have not left
+  core::media_time proven = core::media_time::min(); ///< everything shown up to here is known
+  std::uint64_t refused_before = 0;                  ///< frames outside of segments that stand before this one
+  bool closed = false;
+};
+
+struct collector::stream_state {
+  core::stream_id id;
+  stream_policy policy = stream_policy::lossless;
+  ledger books;
+  window<segment_state> segments;       ///< by number
+  std::uint64_t refused_at_end = 0;     ///< frames outside of segments behind all that are open
+  std::deque<core::frame_result> ready; ///< live: in order, waiting for room in the sinks' window
+  std::uint64_t next_seq = 0;
+  std::uint64_t unacknowledged = 0;
+  bool ended = false;
+  bool finished = false;
+};
+
+core::expected<void> collector_config::validate() const {
+  if (sink_window == 0) return core::fail(core::errc::bad_config, "sink_window: 0 is below 1");
+  return {};
+}
+
+collector::collector(collector_config config, std::uint32_t epoch) : config_{config}, epoch_{epoch} {}
+collector::~collector() = default;
+collector::collector(collector&&) noexcept = default;
+collector& collector::operator=(collector&&) noexcept = default;
+
+collector::stream_state* collector::find(core::stream_id stream) noexcept {
+  return stream.value < streams_.size() ? streams_[stream.value].get() : nullptr;
+}
+
+void collector::add_stream(core::stream_id stream, stream_policy policy) {
+  if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
+  assert(!streams_[stream.value]);
+  streams_[stream.value] = std::make_unique<stream_state>();
+  streams_[stream.value]->id = stream;
+  streams_[stream.value]->policy = policy;
+}
+
+void collector::remove_stream(core::stream_id stream) {
+  if (find(stream)) streams_[stream.value].reset();
+}
+
+void collector::segment_opened(core::stream_id stream, std::uint64_t number) {
+  auto* s = find(stream);
+  if (!s) return;
+  assert(number == s->segments.end_number());
+  static_cast<void>(number);
+  segment_state segment;
+  segment.refused_before = std::exchange(s->refused_at_end, 0);
+  s->segments.push_back(std::move(segment));
+}
+
+void collector::frame_expected(core::result_id id, const core::packet& packet, std::optional<core::drop_reason> dropped,
+                               actions& out) {
+  auto* s = find(id.segment.stream);
+  if (!s) return;
+  assert(s->segments.contains(id.segment.number));
+  auto& segment = s->segments[id.segment.number];
+  assert(id.ordinal >= segment.frames.end_number());
+  while (segment.frames.end_number() < id.ordinal) segment.frames.push_back({});
+  ++s->books.received;
+  frame_state frame;
+  frame.now = dropped ? fate::dropped : fate::expected;
+  frame.pts = packet.pts;
+  frame.captured = packet.captured;
+  frame.name = packet.name;
+  segment.frames.push_back(std::move(frame));
+  segment.order.emplace_back(packet.pts, id.ordinal);
+  std::push_heap(segment.order.begin(), segment.order.end(), std::greater<>{});
+  if (dropped) s->books.drop(*dropped);
+  if (dropped || segment.order.size() > max_reorder) advance(*s, out);
+}
+
+void collector::frame_refused(core::stream_id stream, std::uint64_t before, core::drop_reason reason, actions& out) {
+  auto* s = find(stream);
+  if (!s) return;
+  ++s->books.received;
+  s->books.drop(reason);
+  if (s->segments.contains(before))
+    ++s->segments[before].refused_before;
+  else
+    ++s->refused_at_end;
+  advance(*s, out);
+}
+
+void collector::segment_closed(core::stream_id stream, std::uint64_t number, actions& out) {
+  auto* s = find(stream);
+  if (!s || !s->segments.contains(number)) return;
+  s->segments[number].closed = true;
+  advance(*s, out);
+}
+
+void collector::outcome(core::frame_outcome&& outcome, actions& out) {
+  const auto& id = outcome.id;
+  if (id.segment.epoch != epoch_) {
+    ++ignored_.stale;
+    return;
+  }
+  auto* s = find(id.segment.stream);
+  if (!s || id.segment.number >= s->segments.end_number()) {
+    ++ignored_.unknown;
+    return;
+  }
+  if (id.segment.number < s->segments.first()) {
+    ++ignored_.duplicate;
+    return;
+  }
+  auto& segment = s->segments[id.segment.number];
+  if (id.ordinal >= segment.frames.end_number()) {
+    ++ignored_.unknown;
+    return;
+  }
+  if (id.ordinal < segment.frames.first()) {
+    ++ignored_.duplicate;
+    return;
+  }
+  auto& frame = segment.frames[id.ordinal];
+  if (frame.now != fate::expected) {
+    ++(frame.now == fate::none ? ignored_.unknown : ignored_.duplicate);
+    return;
+  }
+  if (outcome.dropped) {
+    frame.now = fate::dropped;
+    s->books.drop(*outcome.dropped);
+  } else {
+    frame.now = fate::result;
+    frame.width_px = outcome.width_px;
+    frame.height_px = outcome.height_px;
+    frame.objects = std::move(outcome.objects);
+    segment.proven = std::max(segment.proven, frame.pts);
+  }
+  out.emplace_back(dispatch::frame_resolved{id});
+  advance(*s, out);
+}
+
+void collector::drop(core::result_id id, core::drop_reason reason, actions& out) {
+  auto* s = find(id.segment.stream);
+  if (!s || id.segment.epoch != epoch_ || !s->segments.contains(id.segment.number)) return;
+  auto& segment = s->segments[id.segment.number];
+  if (!segment.frames.contains(id.ordinal) || segment.frames[id.ordinal].now != fate::expected) return;
+  segment.frames[id.ordinal].now = fate::dropped;
+  s->books.drop(reason);
+  advance(*s, out);
+}
+
+void collector::stream_ended(core::stream_id stream, actions& out) {
+  auto* s = find(stream);
+  if (!s) return;
+  s->ended = true;
+  advance(*s, out);
+}
+
+void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out) {
+  auto* s = find(stream);
+  if (!s) return;
+  assert(delivered + failed <= s->unacknowledged);
+  s->unacknowledged -= delivered + failed;
+  s->books.delivered += delivered;
+  s->books.drop(core::drop_reason::sink_error, failed);
+  advance(*s, out);
+}
+
+/// Lets go what may go: the heart of the collector.
+void collector::advance(stream_state& s, actions& out) {
+  while (!s.ready.empty() && s.unacknowledged < config_.sink_window) {
+    ++s.unacknowledged;
+    out.emplace_back(emit{std::move(s.ready.front())});
+    s.ready.pop_front();
+  }
+  std::uint64_t settled = 0;
+  const auto pass_refused = [&](std::uint64_t& refused) {
+    s.next_seq += refused;
+    settled += std::exchange(refused, 0);
+  };
+  while (!s.segments.empty()) {
+    auto& segment = s.segments.front();
+    pass_refused(segment.refused_before);
+    while (!segment.order.empty() && release_next(s, segment, out)) ++settled;
+    if (!segment.closed || !segment.order.empty()) break;
+    s.segments.pop_front();
+  }
+  if (s.segments.empty()) pass_refused(s.refused_at_end);
+  if (settled > 0) out.emplace_back(frames_settled{s.id, static_cast<std::uint32_t>(settled)});
+  if (s.ended && !s.finished && s.segments.empty() && s.ready.empty() && s.unacknowledged == 0) {
+    s.finished = true;
+    out.emplace_back(stream_finished{s.id});
+  }
+}
+
+/// The next frame of the first segment leaves in order, if it may.
+bool collector::release_next(stream_state& s, segment_state& segment, actions& out) {
+  const auto [pts, ordinal] = segment.order.front();
+  auto& frame = segment.frames[ordinal];
+  if (frame.now == fate::expected) return false;
+  if (!segment.closed && pts > segment.proven && segment.order.size() <= max_reorder + 1) return false;
+  const bool room = s.ready.empty() && s.unacknowledged < config_.sink_window;
+  if (frame.now == fate::result) {
+    if (!room && s.policy == stream_policy::lossless) return false;
+    const core::segment_id id{s.id, epoch_, s.segments.first()};
+    core::frame_result result{
+        {id, ordinal},         s.next_seq,    frame.pts, std::move(frame.objects), frame.width_px, frame.height_px,
+        std::move(frame.name), frame.captured};
+    if (room) {
+      ++s.unacknowledged;
+      out.emplace_back(emit{std::move(result)});
+    } else {
+      s.ready.push_back(std::move(result));
+      if (s.ready.size() > config_.sink_pending) {
+        s.ready.pop_front();
+        s.books.drop(core::drop_reason::slow_sink);
+      }
+    }
+  }
+  ++s.next_seq;
+  frame.now = fate::gone;
+  std::pop_heap(segment.order.begin(), segment.order.end(), std::greater<>{});
+  segment.order.pop_back();
+  while (!segment.frames.empty() &&
+         (segment.frames.front().now == fate::gone || segment.frames.front().now == fate::none))
+    segment.frames.pop_front();
+  return true;
+}
+
+const ledger& collector::ledger_of(core::stream_id stream) const {
+  static const ledger empty;
+  return stream.value < streams_.size() && streams_[stream.value] ? streams_[stream.value]->books : empty;
+}
+
+std::uint64_t collector::count_in_flight(core::stream_id stream) const {
+  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
+  const auto& s = *streams_[stream.value];
+  auto count = s.unacknowledged + s.ready.size();
+  for (const auto& segment : s.segments)
+    for (const auto& frame : segment.frames)
+      if (frame.now == fate::expected || frame.now == fate::result) ++count;
+  return count;
+}
+
+} // namespace penstock::dispatch

@@ -1,0 +1,260 @@
+#include "dispatch/dispatcher.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "dispatch/dispatcher_state.hpp"
+
+namespace penstock::dispatch {
+
+dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch) : state_{std::make_unique<state>()} {
+  state_->config = config;
+  state_->epoch = epoch;
+}
+
+dispatcher::~dispatcher() = default;
+dispatcher::dispatcher(dispatcher&&) noexcept = default;
+dispatcher& dispatcher::operator=(dispatcher&&) noexcept = default;
+
+stream_state* dispatcher::state::find(core::stream_id id) noexcept {
+  return id.value < streams.size() ? streams[id.value].get() : nullptr;
+}
+
+segment_state* dispatcher::state::find(core::segment_id id) noexcept {
+  auto* s = id.epoch == epoch ? find(id.stream) : nullptr;
+  return s && s->segments.contains(id.number) ? &s->segments[id.number] : nullptr;
+}
+
+// ---- from sources
+
+void dispatcher::add_stream(core::stream_id stream, const stream_limits& limits, actions& out) {
+  auto& streams = state_->streams;
+  if (streams.size() <= stream.value) streams.resize(stream.value + 1);
+  assert(!streams[stream.value]);
+  auto& s = streams[stream.value];
+  s = std::make_unique<stream_state>();
+  s->id = stream;
+  s->limits = limits;
+  state_->top_up(*s, out);
+}
+
+void dispatcher::segment_opened(core::stream_id stream, std::uint64_t number, core::codec_ptr codec,
+                                core::time_point now, actions&) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  assert(number == s->segments.end_number());
+  static_cast<void>(number);
+  segment_state g;
+  g.codec = std::move(codec);
+  g.touched = now;
+  if (state_->deadline) g.cut = core::drop_reason::shutdown;
+  s->segments.push_back(std::move(g));
+}
+
+void dispatcher::packet(core::result_id id, const core::packet_ptr& packet, bool owned, bool wanted,
+                        core::time_point now, actions& out) {
+  auto* s = state_->find(id.segment.stream);
+  if (!s || !s->segments.contains(id.segment.number)) return;
+  const auto number = id.segment.number;
+  if (owned || !packet->shown) { // not a keyframe's copy
+    if (s->granted > 0) --s->granted;
+    if (owned) ++s->outstanding;
+    const auto size = packet->bytes.size();
+    s->packet_bytes = s->packet_bytes == 0 ? size : s->packet_bytes - s->packet_bytes / 16 + size / 16;
+  }
+  if (s->live()) state_->shed_old(*s, now, out);
+  auto* g = &s->segments[number];
+  if (g->cut) {
+    if (wanted) out.emplace_back(drop_frame{id, *g->cut});
+    state_->top_up(*s, out);
+    return;
+  }
+  if (wanted && s->live() && state_->should_shed(*s, now)) {
+    wanted = false;
+    out.emplace_back(drop_frame{id, core::drop_reason::shed});
+  }
+  assert(id.ordinal == g->kept.packets().end_number());
+  g->kept.append(packet, wanted, now, s->sums);
+  if (g->leased())
+    out.emplace_back(send_packet{g->holder, id.segment, id.ordinal, packet, wanted});
+  else
+    state_->want_lease(*s, number, now, out);
+  const bool large = g->kept.sums().bytes > state_->config.segment_retain_bytes;
+  if (g->leased() || !large) g->kept.pass_processed(s->sums);
+  if (large && g->leased()) g->kept.let_go_processed(s->sums);
+  if (large && !g->leased() && s->live()) state_->give_up(*s, number, core::drop_reason::shed, out);
+  state_->top_up(*s, out);
+}
+
+void dispatcher::packet_refused(core::stream_id stream, bool shown, actions& out) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  if (s->granted > 0) --s->granted;
+  if (shown) ++s->outstanding;
+  state_->top_up(*s, out);
+}
+
+void dispatcher::segment_closed(core::stream_id stream, std::uint64_t number, core::time_point now, actions& out) {
+  auto* s = state_->find(stream);
+  if (!s || !s->segments.contains(number)) return;
+  auto& g = s->segments[number];
+  if (g.closed) return;
+  if (g.leased() && !g.cut) out.emplace_back(send_close{g.holder, state_->id_of(*s, number)});
+  g.closed = now;
+  state_->finish_if_done(*s, number);
+}
+
+void dispatcher::stream_ended(core::stream_id stream, core::time_point, actions&) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  s->ended = true;
+  if (s->live() && s->segments.empty()) state_->move_place(*s, nullptr);
+}
+
+void dispatcher::remove_stream(core::stream_id stream, core::time_point now, actions& out) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
+    if (s->segments.contains(n)) state_->give_up(*s, n, core::drop_reason::shutdown, out);
+  if (s->live()) state_->move_place(*s, nullptr);
+  state_->streams[stream.value].reset();
+  state_->place_waiting(now, out);
+}
+
+// ---- from workers
+
+void dispatcher::worker_joined(core::worker_id worker, worker_capacity capacity, core::time_point now, actions& out) {
+  assert(!state_->workers.find(worker));
+  state_->workers.add(worker, capacity, now);
+  state_->place_waiting(now, out);
+}
+
+void dispatcher::worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out) {
+  auto* w = state_->workers.find(worker);
+  if (!w) return;
+  w->last_seen = now;
+  w->load.credit += segments;
+  state_->workers.update(*w);
+  state_->place_waiting(now, out);
+}
+
+void dispatcher::worker_heartbeat(core::worker_id worker, core::time_point now) {
+  if (auto* w = state_->workers.find(worker)) w->last_seen = now;
+}
+
+void dispatcher::worker_draining(core::worker_id worker, core::time_point now, actions& out) {
+  auto* w = state_->workers.find(worker);
+  if (!w) return;
+  w->last_seen = now;
+  state_->workers.drain(*w);
+  state_->place_waiting(now, out);
+}
+
+void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
+  state_->lose_worker(worker, now, out);
+}
+
+void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out) {
+  auto* w = state_->workers.find(worker);
+  auto* g = state_->find(segment);
+  if (w) w->last_seen = now;
+  if (!w || !g || g->holder != worker) return;
+  auto& s = *state_->find(segment.stream);
+  if (const auto missing = g->kept.sums().pending; missing > 0 || !g->complete()) {
+    state_->fail(s, segment.number, "its worker ended it with " + std::to_string(missing) + " frames missing", now,
+                 out);
+  } else {
+    state_->end_lease(s, *g);
+    state_->finish_if_done(s, segment.number);
+  }
+  state_->place_waiting(now, out);
+}
+
+void dispatcher::segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why,
+                                core::time_point now, actions& out) {
+  auto* w = state_->workers.find(worker);
+  auto* g = state_->find(segment);
+  if (w) w->last_seen = now;
+  if (!w || !g || g->holder != worker) return;
+  state_->fail(*state_->find(segment.stream), segment.number, why.message, now, out);
+  state_->place_waiting(now, out);
+}
+
+// ---- from the collector
+
+void dispatcher::frame_resolved(core::result_id id, core::time_point now, actions& out) {
+  auto* g = state_->find(id.segment);
+  auto* s = state_->find(id.segment.stream);
+  if (!g || !g->kept.resolve(id.ordinal, s->sums)) return;
+  g->touched = now;
+  g->failures = g->deaths = g->lonely_deaths = 0;
+  g->suspect = false;
+  g->kept.pass_processed(s->sums);
+  if (g->leased() && g->kept.sums().bytes > state_->config.segment_retain_bytes) g->kept.let_go_processed(s->sums);
+  state_->finish_if_done(*s, id.segment.number);
+  state_->top_up(*s, out);
+}
+
+void dispatcher::frames_settled(core::stream_id stream, std::uint32_t count, actions& out) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  s->outstanding -= count;
+  state_->top_up(*s, out);
+}
+
+// ---- time
+
+void dispatcher::tick(core::time_point now, actions& out) {
+  if (state_->deadline && now >= *state_->deadline) {
+    for (auto& s : state_->streams) {
+      if (!s) continue;
+      for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
+        if (s->segments.contains(n)) state_->give_up(*s, n, core::drop_reason::shutdown, out);
+    }
+    return;
+  }
+  state_->expire(now, out);
+  for (auto& s : state_->streams) {
+    if (!s || s->segments.empty()) continue;
+    if (s->live())
+      state_->shed_old(*s, now, out);
+    else
+      state_->unblock(*s, now, out);
+  }
+  state_->place_waiting(now, out);
+}
+
+void dispatcher::shutdown(core::time_point now, core::time_point deadline, actions& out) {
+  state_->deadline = deadline;
+  for (auto& s : state_->streams) {
+    if (!s) continue;
+    for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
+      if (s->segments.contains(n) && !s->segments[n].leased()) state_->give_up(*s, n, core::drop_reason::shutdown, out);
+  }
+  if (now >= deadline) tick(now, out);
+}
+
+bool dispatcher::idle() const noexcept {
+  return state_->leases == 0 && std::all_of(state_->streams.begin(), state_->streams.end(),
+                                            [](const auto& s) { return !s || s->sums.pending + s->sums.bytes == 0; });
+}
+
+worker_load dispatcher::load_of(core::worker_id worker) const noexcept {
+  const auto* w = std::as_const(state_->workers).find(worker);
+  return w ? w->load : worker_load{};
+}
+
+stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
+  const auto* s = state_->find(stream);
+  if (!s) return {};
+  stream_load load;
+  load.outstanding = static_cast<std::size_t>(std::max<std::int64_t>(s->outstanding, 0));
+  load.wanted = s->sums.pending;
+  load.retained_bytes = s->sums.bytes;
+  for (const auto& g : s->segments)
+    if (state_->needs_worker(g)) ++load.waiting;
+  return load;
+}
+
+} // namespace penstock::dispatch

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <utility>
+
+#include "dispatch/dispatcher_state.hpp"
+
+namespace penstock::dispatch {
+
+/// The holder could not do the segment.
+void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now,
+                             actions& out) {
+  auto& g = s.segments[number];
+  g.avoid = g.holder;
+  end_lease(s, g);
+  if (++g.failures >= config.attempts)
+    quarantine_segment(s, number, "failed " + std::to_string(g.failures) + " times, at last: " + why, out);
+  else
+    retry(s, number, now, out);
+}
+
+/// The holder is dead, with this segment among others.
+void dispatcher::state::die(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
+  auto& g = s.segments[number];
+  const bool was_alone = alone == id_of(s, number);
+  end_lease(s, g);
+  if (g.kept.sums().pending > 0) {
+    const auto enough = std::max(config.attempts, 2U) - 1;
+    ++g.deaths;
+    if (was_alone) ++g.lonely_deaths;
+    if (g.lonely_deaths >= enough || (s.live() && g.deaths >= config.attempts)) {
+      quarantine_segment(s, number, std::to_string(g.deaths) + " workers in a row died with it", out);
+      return;
+    }
+    g.suspect = !s.live() && g.deaths >= enough;
+  }
+  retry(s, number, now, out);
+}
+
+void dispatcher::state::retry(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
+  auto& g = s.segments[number];
+  if (deadline) {
+    give_up(s, number, core::drop_reason::shutdown, out);
+    return;
+  }
+  if (g.kept.truncated() && (g.kept.sums().pending > 0 || !g.complete())) {
+    quarantine_segment(s, number, "its worker was lost after its beginning was let go", out);
+    return;
+  }
+  if (s.live()) {
+    const auto due = g.kept.due_since(static_cast<std::uint32_t>(g.codec->reorder_frames), g.closed);
+    if (due && now - *due > s.limits.max_lag) drop_pending(s, number, core::drop_reason::shed, out);
+  }
+  finish_if_done(s, number);
+  if (s.segments.contains(number)) want_lease(s, number, now, out);
+}
+
+void dispatcher::state::lose_worker(core::worker_id worker, core::time_point now, actions& out) {
+  auto* w = workers.find(worker);
+  if (!w) return;
+  // Out of the ranking first, so that nothing it loses comes back to it.
+  workers.drain(*w);
+  auto held = w->leases;
+  std::sort(held.begin(), held.end());
+  for (const auto& id : held) die(*find(id.stream), id.number, now, out);
+  if (reserved == worker) release_reserved();
+  workers.remove(worker);
+  for (auto& s : streams)
+    if (s && s->place == worker) s->place = no_worker;
+  place_waiting(now, out);
+}
+
+void dispatcher::state::quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out) {
+  const auto& g = s.segments[number];
+  quarantine action{id_of(s, number), std::move(why), g.codec, {}};
+  for (const auto& entry : g.kept.packets()) action.packets.push_back(entry.packet);
+  out.emplace_back(std::move(action));
+  give_up(s, number, core::drop_reason::poison, out);
+}
+
+void dispatcher::state::drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out) {
+  auto& kept = s.segments[number].kept;
+  const auto& packets = kept.packets();
+  for (auto n = packets.first(); n < packets.end_number() && kept.sums().pending > 0; ++n) {
+    const auto ordinal = static_cast<std::uint32_t>(n);
+    if (kept.resolve(ordinal, s.sums)) out.emplace_back(drop_frame{{id_of(s, number), ordinal}, reason});
+  }
+  kept.pass_processed(s.sums);
+}
+
+/// Ends a segment for the head: what it still brings is dropped. `number` may be gone afterwards.
+void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out) {
+  auto& g = s.segments[number];
+  if (g.leased()) {
+    out.emplace_back(revoke{g.holder, id_of(s, number)});
+    end_lease(s, g);
+  }
+  drop_pending(s, number, reason, out);
+  if (!g.cut) g.cut = reason;
+  g.waiting = false;
+  finish_if_done(s, number);
+}
+
+/// Silent workers, and segments that stand still on workers that are not.
+void dispatcher::state::expire(core::time_point now, actions& out) {
+  std::vector<core::worker_id> silent;
+  std::vector<core::segment_id> held;
+  workers.for_each([&](const worker_state& w) {
+    if (now - w.last_seen > config.lease_timeout)
+      silent.push_back(w.id);
+    else
+      held.insert(held.end(), w.leases.begin(), w.leases.end());
+  });
+  for (auto id : silent) {
+    out.emplace_back(worker_expired{id});
+    lose_worker(id, now, out);
+  }
+  for (const auto& id : held) check_lease(id, now, out);
+}
+
+void dispatcher::state::check_lease(core::segment_id id, core::time_point now, actions& out) {
+  /// More packets than any decoder holds back: behind so many a frame must come, even if the segment is still open.
+  constexpr std::uint32_t max_reorder = 16;
+
+  auto* s = find(id.stream);
+  auto* g = find(id);
+  if (!g || !g->leased()) return;
+  const auto patience = s->live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
+  const bool pending = g->kept.sums().pending > 0;
+  if (!pending && !g->complete()) return;
+  const auto due = pending ? g->kept.due_since(max_reorder, g->closed) : g->closed.value_or(g->touched);
+  if (!due || now - std::max(*due, g->touched) <= patience) return;
+  out.emplace_back(revoke{g->holder, id});
+  if (pending) {
+    fail(*s, id.number, "no outcome for " + std::to_string(patience.count()) + " ms", now, out);
+  } else {
+    end_lease(*s, *g);
+    finish_if_done(*s, id.number);
+  }
+}
+
+} // namespace penstock::dispatch

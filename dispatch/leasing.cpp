@@ -1,0 +1,233 @@
+#include <algorithm>
+#include <functional>
+
+#include "dispatch/dispatcher_state.hpp"
+
+namespace penstock::dispatch {
+
+bool dispatcher::state::needs_worker(const segment_state& g) const noexcept {
+  if (g.leased() || g.cut) return false;
+  const auto& sums = g.kept.sums();
+  return sums.pending > 0 || sums.bytes > config.segment_retain_bytes;
+}
+
+/// Puts a segment that needs a worker where it will get one.
+void dispatcher::state::want_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
+  auto& g = s.segments[number];
+  if (g.waiting || !needs_worker(g)) return;
+  if (s.live()) {
+    if (!s.unplaced && !lease_live(s, now, out)) {
+      s.unplaced = true;
+      unplaced.push_back(s.id);
+    }
+    return;
+  }
+  g.waiting = true;
+  if (g.suspect) {
+    suspects.push_back(id_of(s, number));
+  } else {
+    s.queue.push_back(number);
+    std::push_heap(s.queue.begin(), s.queue.end(), std::greater<>{});
+    if (!s.in_turn) {
+      s.in_turn = true;
+      turns.push_back(s.id);
+    }
+  }
+  place_waiting(now, out);
+}
+
+void dispatcher::state::place_waiting(core::time_point now, actions& out) {
+  if (!unplaced.empty()) place_live(now, out);
+  if (!suspects.empty() || reserved != no_worker) place_suspects(now, out);
+  if (!turns.empty()) place_bulk(now, out);
+}
+
+void dispatcher::state::place_live(core::time_point now, actions& out) {
+  std::erase_if(unplaced, [&](core::stream_id id) {
+    auto* s = find(id);
+    if (!s) return true;
+    s->unplaced = !lease_live(*s, now, out);
+    return !s->unplaced;
+  });
+}
+
+/// Leases what the live stream has waiting, oldest first. False if it found no worker.
+bool dispatcher::state::lease_live(stream_state& s, core::time_point now, actions& out) {
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n) {
+    if (!needs_worker(s.segments[n])) continue;
+    auto* w = choose_place(s, s.segments[n], now);
+    if (!w) return false;
+    lease(s, n, *w, now, out);
+  }
+  return true;
+}
+
+/// The worker for a live stream's next segment: its own, unless that fails, leaves or lags and another has room.
+worker_state* dispatcher::state::choose_place(stream_state& s, const segment_state& g, core::time_point now) {
+  auto* own = workers.find(s.place);
+  const bool stays = own && !own->draining;
+  bool lags = false;
+  if (stays) {
+    for (const auto& other : s.segments) {
+      if (other.holder != s.place) continue;
+      const auto due = other.kept.due_since(static_cast<std::uint32_t>(other.codec->reorder_frames), other.closed);
+      lags = due && now - *due > s.limits.steal_after;
+      if (other.kept.sums().pending > 0) break;
+    }
+    if (!lags && g.avoid != s.place) return own;
+  }
+  auto* next = workers.next_for_live(own ? s.place : g.avoid);
+  if (next && next != own) {
+    move_place(s, next);
+    return next;
+  }
+  return stays ? own : nullptr;
+}
+
+void dispatcher::state::move_place(stream_state& s, worker_state* to) {
+  if (auto* from = workers.find(s.place)) {
+    --from->load.live;
+    workers.update(*from);
+  }
+  s.place = to ? to->id : no_worker;
+  if (to) {
+    ++to->load.live;
+    workers.update(*to);
+  }
+}
+
+/// Keeps one worker free of others for segments that may have killed theirs, one at a time.
+void dispatcher::state::place_suspects(core::time_point now, actions& out) {
+  if (alone) return;
+  while (!suspects.empty()) {
+    auto* g = find(suspects.front());
+    if (g && g->waiting && needs_worker(*g)) break;
+    if (g) g->waiting = false;
+    suspects.pop_front();
+  }
+  if (auto* w = workers.find(reserved); suspects.empty() || !w || w->draining) release_reserved();
+  if (suspects.empty()) return;
+  auto* w = workers.find(reserved);
+  if (!w) {
+    w = workers.next_to_reserve();
+    if (!w) return;
+    reserved = w->id;
+    w->reserved = true;
+    workers.update(*w);
+  }
+  if (w->load.bulk > 0 || w->load.credit == 0) return;
+  alone = suspects.front();
+  suspects.pop_front();
+  lease(*find(alone->stream), alone->number, *w, now, out);
+}
+
+void dispatcher::state::release_reserved() {
+  if (auto* w = workers.find(reserved)) {
+    w->reserved = false;
+    workers.update(*w);
+  }
+  reserved = no_worker;
+}
+
+void dispatcher::state::place_bulk(core::time_point now, actions& out) {
+  // A stream whose turn finds only the worker to avoid waits for the next round.
+  for (auto passed = std::size_t{0}; passed < turns.size() && workers.has_bulk_room();) {
+    auto* s = find(turns.front());
+    turns.pop_front();
+    if (!s) continue;
+    const auto drop_oldest = [&] {
+      std::pop_heap(s->queue.begin(), s->queue.end(), std::greater<>{});
+      s->queue.pop_back();
+    };
+    while (!s->queue.empty()) {
+      auto* g = find(id_of(*s, s->queue.front()));
+      if (g && g->waiting && needs_worker(*g)) break;
+      if (g) g->waiting = false;
+      drop_oldest();
+    }
+    s->in_turn = !s->queue.empty();
+    if (!s->in_turn) continue;
+    const auto number = s->queue.front();
+    if (auto* w = workers.next_for_bulk(s->place, s->segments[number].avoid)) {
+      drop_oldest();
+      s->place = w->id;
+      lease(*s, number, *w, now, out);
+      passed = 0;
+    } else {
+      ++passed;
+    }
+    s->in_turn = !s->queue.empty();
+    if (s->in_turn) turns.push_back(s->id);
+  }
+}
+
+void dispatcher::state::lease(stream_state& s, std::uint64_t number, worker_state& w, core::time_point now,
+                              actions& out) {
+  auto& g = s.segments[number];
+  const auto id = id_of(s, number);
+  g.holder = w.id;
+  g.slot = static_cast<std::uint32_t>(w.leases.size());
+  g.touched = now;
+  g.waiting = false;
+  w.leases.push_back(id);
+  ++leases;
+  if (!s.live()) {
+    ++w.load.bulk;
+    --w.load.credit;
+    workers.update(w);
+  }
+  out.emplace_back(send_open{w.id, id, g.codec, s.live()});
+  const auto& packets = g.kept.packets();
+  for (auto n = packets.first(); n < packets.end_number(); ++n)
+    out.emplace_back(send_packet{w.id, id, static_cast<std::uint32_t>(n), packets[n].packet, packets[n].pending});
+  if (g.complete()) out.emplace_back(send_close{w.id, id});
+  g.kept.pass_processed(s.sums);
+  if (g.kept.sums().bytes > config.segment_retain_bytes) g.kept.let_go_processed(s.sums);
+}
+
+void dispatcher::state::end_lease(stream_state& s, segment_state& g) {
+  auto* w = workers.find(g.holder);
+  g.holder = no_worker;
+  --leases;
+  if (alone == w->leases[g.slot]) alone.reset();
+  if (g.slot + 1 < w->leases.size()) {
+    w->leases[g.slot] = w->leases.back();
+    find(w->leases[g.slot])->slot = g.slot;
+  }
+  w->leases.pop_back();
+  if (s.live()) return;
+  --w->load.bulk;
+  workers.update(*w);
+}
+
+/// Frees what a segment no longer needs; call it after anything of it ended. `number` may be gone afterwards.
+void dispatcher::state::finish_if_done(stream_state& s, std::uint64_t number) {
+  auto& g = s.segments[number];
+  if (!g.complete() || g.kept.sums().pending > 0) return;
+  g.kept.clear(s.sums);
+  while (!s.segments.empty()) {
+    const auto& front = s.segments.front();
+    if (!front.closed || front.leased() || front.kept.sums().pending > 0) break;
+    s.segments.pop_front();
+  }
+  if (s.live() && s.ended && s.segments.empty()) move_place(s, nullptr);
+}
+
+/// A lossless stream whose oldest segment finds no worker can hold workers with younger segments that cannot end,
+/// because the source is held back until the oldest is done. It gives up the youngest of them.
+void dispatcher::state::unblock(stream_state& s, core::time_point now, actions& out) {
+  if (s.granted > 0 || s.segments.empty()) return;
+  auto oldest = s.segments.first();
+  while (oldest < s.segments.end_number() && s.segments[oldest].kept.sums().pending == 0) ++oldest;
+  if (oldest >= s.segments.end_number() || !s.segments[oldest].waiting) return;
+  for (auto n = s.segments.end_number(); n-- > oldest + 1;) {
+    auto& g = s.segments[n];
+    if (!g.leased() || g.complete() || g.kept.truncated()) continue;
+    out.emplace_back(revoke{g.holder, id_of(s, n)});
+    end_lease(s, g);
+    want_lease(s, n, now, out);
+    return;
+  }
+}
+
+} // namespace penstock::dispatch

@@ -1,0 +1,104 @@
+#include "dispatch/worker_table.hpp"
+
+#include <algorithm>
+
+namespace penstock::dispatch {
+
+namespace {
+
+/// Used parts of a capacity in fixed point, so that equal shares compare equal.
+std::uint64_t share(std::uint32_t used, std::uint32_t capacity) noexcept {
+  return (std::uint64_t{used} << 24U) / std::max<std::uint32_t>(capacity, 1);
+}
+
+} // namespace
+
+void worker_ranking::update(position& at, core::worker_id worker, std::optional<std::uint64_t> backlog) {
+  if (!backlog) {
+    if (at) ranks_.erase(*at);
+    at.reset();
+    return;
+  }
+  const rank wanted{*backlog, worker.value};
+  if (!at) {
+    at = ranks_.insert(wanted).first;
+  } else if (**at != wanted) {
+    auto node = ranks_.extract(*at);
+    node.value() = wanted;
+    at = ranks_.insert(std::move(node)).position;
+  }
+}
+
+worker_state* worker_table::find(core::worker_id id) noexcept {
+  return id.value < workers_.size() ? workers_[id.value].get() : nullptr;
+}
+
+const worker_state* worker_table::find(core::worker_id id) const noexcept {
+  return id.value < workers_.size() ? workers_[id.value].get() : nullptr;
+}
+
+void worker_table::add(core::worker_id id, worker_capacity capacity, core::time_point now) {
+  if (workers_.size() <= id.value) workers_.resize(id.value + 1);
+  auto& worker = workers_[id.value];
+  worker = std::make_unique<worker_state>();
+  worker->id = id;
+  worker->capacity = capacity;
+  worker->last_seen = now;
+  if (capacity.bulk > 0) ++bulk_workers_;
+  update(*worker);
+}
+
+void worker_table::remove(core::worker_id id) {
+  auto& worker = workers_[id.value];
+  if (worker->capacity.bulk > 0 && !worker->draining) --bulk_workers_;
+  bulk_.update(worker->bulk_position, id, std::nullopt);
+  live_.update(worker->live_position, id, std::nullopt);
+  worker.reset();
+}
+
+void worker_table::update(worker_state& w) {
+  std::optional<std::uint64_t> bulk;
+  std::optional<std::uint64_t> live;
+  if (!w.draining) {
+    if (w.load.credit > 0 && !w.reserved) bulk = share(w.load.bulk, w.capacity.bulk);
+    if (w.load.live < w.capacity.live) live = share(w.load.live, w.capacity.live);
+  }
+  bulk_.update(w.bulk_position, w.id, bulk);
+  live_.update(w.live_position, w.id, live);
+}
+
+void worker_table::drain(worker_state& w) {
+  if (w.draining) return;
+  w.draining = true;
+  if (w.capacity.bulk > 0) --bulk_workers_;
+  update(w);
+}
+
+worker_state* worker_table::next_for_bulk(core::worker_id favourite, core::worker_id avoid) noexcept {
+  const auto& ranks = bulk_.ranks();
+  auto best = ranks.begin();
+  if (best != ranks.end() && best->second == avoid.value && bulk_workers_ > 1) ++best;
+  if (best == ranks.end()) return nullptr;
+  if (auto* f = find(favourite);
+      f && f->bulk_position && favourite != avoid && (*f->bulk_position)->first == best->first)
+    return f;
+  return workers_[best->second].get();
+}
+
+worker_state* worker_table::next_for_live(core::worker_id avoid) noexcept {
+  const auto& ranks = live_.ranks();
+  auto best = ranks.begin();
+  if (best != ranks.end() && best->second == avoid.value) ++best;
+  return best == ranks.end() ? nullptr : workers_[best->second].get();
+}
+
+worker_state* worker_table::next_to_reserve() noexcept {
+  worker_state* best = nullptr;
+  for_each([&](worker_state& w) {
+    if (w.draining || w.capacity.bulk == 0) return;
+    if (!best || share(w.load.bulk, w.capacity.bulk) < share(best->load.bulk, best->capacity.bulk)) best = &w;
+  });
+  return best;
+}
+
+} // namespace penstock::dispatch

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "core/ids.hpp"
+#include "core/time.hpp"
+#include "dispatch/dispatcher.hpp"
+
+namespace penstock::dispatch {
+
+/// Workers in the order of their relative backlog. O(log n) and without allocation while a worker stays in.
+class worker_ranking {
+ public:
+  using rank = std::pair<std::uint64_t, std::uint32_t>; ///< backlog, then worker id
+  using position = std::optional<std::set<rank>::iterator>;
+
+  /// Puts the worker where `backlog` says, or out if there is none.
+  void update(position& at, core::worker_id worker, std::optional<std::uint64_t> backlog);
+
+  [[nodiscard]] bool empty() const noexcept { return ranks_.empty(); }
+  [[nodiscard]] const std::set<rank>& ranks() const noexcept { return ranks_; }
+
+ private:
+  std::set<rank> ranks_;
+};
+
+struct worker_state {
+  core::worker_id id;
+  worker_capacity capacity;
+  worker_load load;
+  core::time_point last_seen{};
+  bool draining = false;
+  bool reserved = false; ///< for a suspect segment: gets no other lossless one
+  std::vector<core::segment_id> leases;
+  worker_ranking::position bulk_position;
+  worker_ranking::position live_position;
+};
+
+/// All workers, and which of them is next for a segment. After a change to a worker's load or flags call `update`.
+class worker_table {
+ public:
+  worker_state* find(core::worker_id id) noexcept;
+  [[nodiscard]] const worker_state* find(core::worker_id id) const noexcept;
+
+  void add(core::worker_id id, worker_capacity capacity, core::time_point now);
+  void remove(core::worker_id id);
+  void update(worker_state& worker);
+  void drain(worker_state& worker);
+
+  /// The worker with credit and the least relative backlog; `favourite` if that has no more. Another than `avoid`,
+  /// unless there is no other to wait for.
+  [[nodiscard]] worker_state* next_for_bulk(core::worker_id favourite, core::worker_id avoid) noexcept;
+
+  /// The worker with room for a live stream and the least of them relative to its capacity; another than `avoid`.
+  [[nodiscard]] worker_state* next_for_live(core::worker_id avoid) noexcept;
+
+  /// The worker that is likely to be empty first.
+  [[nodiscard]] worker_state* next_to_reserve() noexcept;
+
+  [[nodiscard]] bool has_bulk_room() const noexcept { return !bulk_.empty(); }
+  [[nodiscard]] bool has_live_room() const noexcept { return !live_.empty(); }
+
+  template <class F>
+  void for_each(F&& f) {
+    for (auto& worker : workers_)
+      if (worker) f(*worker);
+  }
+
+ private:
+  std::vector<std::unique_ptr<worker_state>> workers_; ///< by id
+  std::uint32_t bulk_workers_ = 0;                     ///< that take lossless segments at all
+  worker_ranking bulk_;
+  worker_ranking live_;
+};
+
+/// No worker has this id.
+inline constexpr core::worker_id no_worker{UINT32_MAX};
+
+} // namespace penstock::dispatch
