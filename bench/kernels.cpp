@@ -1,6 +1,7 @@
 /// Figures of the kernels on one core: preprocessing beside OpenCV's cvtColor + resize + blobFromImage, and
 /// postprocessing of a YOLOv8-sized output. Frames rotate through more memory than a core's caches hold, as decoded
-/// frames do. `--json FILE` (`-`: standard output) writes the figures as JSON.
+/// frames do; `difference` is the mean distance from OpenCV's tensor in 1/255. `--json FILE` (`-`: standard output)
+/// writes the figures as JSON.
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "kernels/boxes.hpp"
+#include "kernels/instruction_set.hpp"
 #include "kernels/nms.hpp"
 #include "kernels/preprocess.hpp"
 
@@ -26,7 +28,8 @@ using namespace penstock;
 struct figure {
   std::string name;
   double ms = 0;
-  double opencv_ms = 0; ///< 0: nothing to compare with
+  double opencv_ms = 0;  ///< 0: nothing to compare with
+  double difference = 0; ///< mean of |value - OpenCV's value|, in 1/255
 };
 
 /// Median milliseconds of a call.
@@ -42,17 +45,23 @@ double median_ms(F&& call) {
   return times[20];
 }
 
-/// I420 pictures one after another: a smooth scene with some noise.
+/// I420 pictures one after another: discs of all sizes and colours, as sharp as a camera sees them, with some noise.
 class pictures {
  public:
   pictures(int width, int height, int count) : width_{width}, height_{height} {
-    std::mt19937 random{7};
+    cv::RNG random{7};
     for (int i = 0; i < count; ++i) {
-      cv::Mat m(height * 3 / 2, width, CV_8UC1);
-      for (int y = 0; y < m.rows; ++y)
-        for (int x = 0; x < width; ++x)
-          m.at<std::uint8_t>(y, x) = static_cast<std::uint8_t>(60 + (x + y + i) % 120 + static_cast<int>(random() % 8));
-      all_.push_back(std::move(m));
+      cv::Mat scene(height, width, CV_8UC3, cv::Scalar::all(90));
+      for (int k = 0; k < 400; ++k) {
+        const cv::Scalar color(random.uniform(0, 256), random.uniform(0, 256), random.uniform(0, 256));
+        cv::circle(scene, {random.uniform(0, width), random.uniform(0, height)}, random.uniform(2, height / 8), color,
+                   cv::FILLED, cv::LINE_AA);
+      }
+      cv::GaussianBlur(scene, scene, {3, 3}, 0);
+      cv::Mat noise(height, width, CV_8UC3);
+      random.fill(noise, cv::RNG::UNIFORM, 0, 6);
+      scene += noise;
+      cv::cvtColor(scene, all_.emplace_back(), cv::COLOR_BGR2YUV_I420);
     }
   }
 
@@ -87,17 +96,17 @@ figure preprocess_figure(int width, int height, int side, kernels::fit fit, kern
   const bool area = filter == kernels::filter::area;
   figure f{std::to_string(width) + "x" + std::to_string(height) + " -> " + std::to_string(side) + "x" +
                std::to_string(side) + (letterbox ? " letterbox" : " stretch") + (area ? " area" : " bilinear"),
-           0, 0};
+           0, 0, 0};
   f.ms = median_ms([&] {
     if (!plan.run(source.view(source.next()), {tensor.data(), core::element_type::f32, shape}, workspace)) std::abort();
   });
   const auto g = plan.geometry();
-  f.opencv_ms = median_ms([&] {
+  const auto by_opencv = [&](const cv::Mat& picture) {
     cv::Mat rgb;
     cv::Mat small;
     cv::Mat boxed;
     cv::Mat blob;
-    cv::cvtColor(source.next(), rgb, cv::COLOR_YUV2RGB_I420);
+    cv::cvtColor(picture, rgb, cv::COLOR_YUV2RGB_I420);
     cv::resize(rgb, small, {g.resized_width_px, g.resized_height_px}, 0, 0, area ? cv::INTER_AREA : cv::INTER_LINEAR);
     if (letterbox) {
       cv::copyMakeBorder(small, boxed, g.top_px, side - g.resized_height_px - g.top_px, g.left_px,
@@ -106,7 +115,14 @@ figure preprocess_figure(int width, int height, int side, kernels::fit fit, kern
       boxed = small;
     }
     cv::dnn::blobFromImage(boxed, blob, 1.0 / 255);
-  });
+    return blob;
+  };
+  f.opencv_ms = median_ms([&] { by_opencv(source.next()); });
+  const auto& picture = source.next();
+  if (!plan.run(source.view(picture), {tensor.data(), core::element_type::f32, shape}, workspace)) std::abort();
+  const auto blob = by_opencv(picture);
+  for (std::size_t i = 0; i < tensor.size(); ++i)
+    f.difference += std::abs(tensor[i] - blob.ptr<float>()[i]) * 255 / static_cast<double>(tensor.size());
   return f;
 }
 
@@ -146,7 +162,7 @@ void write_json(std::ostream& out, const std::vector<figure>& figures) {
   for (const auto& f : figures) {
     out << separator << "{\"name\": \"" << f.name << "\", \"ms\": " << f.ms << ", \"opencv_ms\": ";
     if (f.opencv_ms > 0) {
-      out << f.opencv_ms << "}";
+      out << f.opencv_ms << ", \"mean_difference\": " << f.difference << "}";
     } else {
       out << "null}";
     }
@@ -178,11 +194,11 @@ int main(int argc, char** argv) {
   for (auto& f : box_figures()) figures.push_back(std::move(f));
 
   if (json != "-") {
-    std::printf("instruction set %s\n%-45s %9s %9s %7s\n", std::string{kernels::instruction_set()}.c_str(), "", "ms",
-                "OpenCV ms", "times");
+    std::printf("instruction set %s\n%-45s %9s %9s %7s %10s\n", std::string{kernels::instruction_set()}.c_str(), "",
+                "ms", "OpenCV ms", "times", "difference");
     for (const auto& f : figures) {
       std::printf("%-45s %9.3f", f.name.c_str(), f.ms);
-      if (f.opencv_ms > 0) std::printf(" %9.3f %7.1f", f.opencv_ms, f.opencv_ms / f.ms);
+      if (f.opencv_ms > 0) std::printf(" %9.3f %7.1f %10.3f", f.opencv_ms, f.opencv_ms / f.ms, f.difference);
       std::printf("\n");
     }
   }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "core/error.hpp"
@@ -80,8 +79,5 @@ class preprocess_plan {
   explicit preprocess_plan(std::shared_ptr<const tables> t) noexcept : tables_{std::move(t)} {}
   std::shared_ptr<const tables> tables_;
 };
-
-/// Name of the instruction set that `run` uses on this machine, e.g. "AVX3".
-[[nodiscard]] std::string_view instruction_set() noexcept;
 
 } // namespace penstock::kernels

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/convert.hpp"
+#include "kernels/cpu/half.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace penstock::kernels {
@@ -15,19 +16,16 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 void to_f16_here(const float* in, std::size_t n, std::uint16_t* out) {
+  std::size_t i = 0;
+// Highway's own emulation truncates
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SSE4
   constexpr hn::ScalableTag<float> df;
   constexpr hn::Rebind<hwy::float16_t, decltype(df)> dh;
   constexpr hn::Rebind<std::uint16_t, decltype(df)> dbits;
-  const auto lanes = hn::Lanes(df);
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes)
+  for (; i + hn::Lanes(df) <= n; i += hn::Lanes(df))
     hn::StoreU(hn::BitCast(dbits, hn::DemoteTo(dh, hn::LoadU(df, in + i))), dbits, out + i);
-  if (i == n) return;
-  float rest[hn::MaxLanes(df)] = {};
-  std::uint16_t bits[hn::MaxLanes(df)];
-  std::copy(in + i, in + n, rest);
-  hn::StoreU(hn::BitCast(dbits, hn::DemoteTo(dh, hn::LoadU(df, rest))), dbits, bits);
-  std::copy_n(bits, n - i, out + i);
+#endif
+  for (; i < n; ++i) out[i] = cpu::to_half(in[i]);
 }
 
 void to_f32_here(const std::uint16_t* in, std::size_t n, float* out) {

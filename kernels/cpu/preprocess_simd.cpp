@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/convert.hpp"
 #include "kernels/cpu/frame_job.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -313,16 +314,7 @@ void to_elements(core::element_type type, const float* in, std::size_t n, std::b
     std::memcpy(out, in, n * sizeof(float));
     return;
   }
-  if (type == core::element_type::f16) {
-    constexpr hn::Rebind<hwy::float16_t, decltype(df)> dh;
-    constexpr hn::Rebind<std::uint16_t, decltype(df)> dbits;
-    HWY_ALIGN std::uint16_t bits[hn::MaxLanes(df)];
-    for (std::size_t x = 0; x < n; x += hn::Lanes(df)) {
-      hn::Store(hn::BitCast(dbits, hn::DemoteTo(dh, hn::LoadU(df, in + x))), dbits, bits);
-      std::memcpy(out + 2 * x, bits, 2 * std::min(n - x, hn::Lanes(df)));
-    }
-    return;
-  }
+  if (type == core::element_type::f16) return to_f16({in, n}, {reinterpret_cast<std::uint16_t*>(out), n});
   const float low = type == core::element_type::u8 ? 0 : -128;
   const float high = type == core::element_type::u8 ? 255 : 127;
   HWY_ALIGN std::int32_t numbers[hn::MaxLanes(df)];
@@ -391,18 +383,11 @@ void run_here(const frame_job& job, const scratch& memory) { run_job(job, memory
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace penstock::kernels {
+namespace penstock::kernels::cpu {
 
-namespace cpu {
 HWY_EXPORT(run_here);
+
 void run(const frame_job& job, const scratch& memory) { HWY_DYNAMIC_DISPATCH(run_here)(job, memory); }
-} // namespace cpu
 
-std::string_view instruction_set() noexcept {
-  // the lowest bit is the best target
-  const auto targets = HWY_TARGETS & hwy::SupportedTargets();
-  return hwy::TargetName(targets & -targets);
-}
-
-} // namespace penstock::kernels
+} // namespace penstock::kernels::cpu
 #endif
