@@ -13,8 +13,10 @@ inline constexpr int exit_bad_config = 78; ///< wrong topology file
 // Each adds one command to the program. The command's callback runs it and stores what the program returns in `exit`,
 // which outlives it.
 
+void add_run(CLI::App& app, int& exit);
 void add_validate(CLI::App& app, int& exit);
 void add_graph(CLI::App& app, int& exit);
 void add_schema(CLI::App& app, int& exit);
+void add_version(CLI::App& app, int& exit);
 
 } // namespace penstock::cli

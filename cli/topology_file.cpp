@@ -1,7 +1,12 @@
 #include "cli/topology_file.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <utility>
+
+#include "inference/engine.hpp"
+#include "inference/head.hpp"
+#include "tracking/tracker.hpp"
 
 namespace penstock::cli {
 
@@ -14,13 +19,20 @@ void add_topology_arguments(CLI::App& command, topology_arguments& arguments) {
 }
 
 topology::vocabulary known_words() {
-  return {
-      .heads = {"yolov5", "yolov7", "yolov8", "yolo11", "rtdetr", "ssd", "fastestdet", "classify"},
-      .engines = {"onnxruntime", "opencv"},
-      .sink_kinds = {"jsonl", "mp4"},
-      .tracker_kinds = {"none", "iou", "sort"},
-      .devices = {"cpu"},
-  };
+  topology::vocabulary words{.sink_kinds = {"jsonl", "mp4"}, .devices = {"cpu"}};
+  for (const auto& head : inference::heads()) {
+    words.heads.emplace_back(head.name);
+    words.heads.insert(words.heads.end(), head.aliases.begin(), head.aliases.end());
+  }
+  for (const auto* engine : inference::engines()) {
+    const auto info = engine->info();
+    words.engines.push_back(info.name);
+    for (const auto& d : info.devices) {
+      if (std::find(words.devices.begin(), words.devices.end(), d) == words.devices.end()) words.devices.push_back(d);
+    }
+  }
+  for (const auto kind : tracking::tracker_kinds()) words.tracker_kinds.emplace_back(kind);
+  return words;
 }
 
 tl::expected<topology::loaded, topology::problems> load_topology(const topology_arguments& arguments) {

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <vector>
+
+#include "core/time.hpp"
+#include "metrics/instruments.hpp"
+
+namespace penstock::actors {
+
+class credit_pool;
+
+/// Leave to have one frame between decode and the engine. Returns to its pool when the last copy goes, wherever that
+/// is: with the frame, with an actor that dies, or with a message that nobody reads.
+class credit_token {
+ public:
+  explicit credit_token(std::shared_ptr<credit_pool> pool) noexcept : pool_{std::move(pool)} {}
+  ~credit_token();
+  credit_token(const credit_token&) = delete;
+  credit_token& operator=(const credit_token&) = delete;
+
+ private:
+  std::shared_ptr<credit_pool> pool_;
+};
+
+using credit = std::shared_ptr<const credit_token>;
+
+/// Whose turn it is when credit is scarce: live before lossless, older before younger; but every eighth grant goes to a
+/// lossless waiter where there is one, so that those never starve.
+struct credit_claim {
+  bool live = false;
+  core::time_point since;
+};
+
+/// The credit that a consumer grants its producers. Thread-safe, never blocks.
+class credit_pool : public std::enable_shared_from_this<credit_pool> {
+ public:
+  using receiver = std::function<void(credit)>;
+
+  credit_pool(std::size_t credits, metrics::gauge available);
+
+  /// A credit now, or null; then `ready` is called with one when it is this claim's turn, from any thread. It must not
+  /// block or throw.
+  [[nodiscard]] credit take(const credit_claim& claim, receiver ready);
+
+  [[nodiscard]] std::size_t available() const;
+
+ private:
+  friend class credit_token;
+
+  struct waiter {
+    credit_claim claim;
+    std::uint64_t order = 0;
+    receiver ready;
+  };
+  struct later {
+    bool operator()(const waiter& a, const waiter& b) const noexcept {
+      return a.claim.since != b.claim.since ? a.claim.since > b.claim.since : a.order > b.order;
+    }
+  };
+  using waiters = std::priority_queue<waiter, std::vector<waiter>, later>;
+
+  void give_back();
+  receiver next_receiver();
+
+  mutable std::mutex mutex_;
+  std::size_t available_;
+  std::uint64_t claims_ = 0;
+  std::uint64_t live_in_a_row_ = 0;
+  waiters live_;
+  waiters lossless_;
+  metrics::gauge gauge_;
+};
+
+} // namespace penstock::actors

@@ -1,0 +1,345 @@
+#include "actors/head.hpp"
+
+#include <algorithm>
+#include <caf/actor_cast.hpp>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace penstock::actors {
+
+namespace {
+
+constexpr std::chrono::milliseconds tick_interval{100};
+
+std::chrono::milliseconds whole_ms(topology::duration d) {
+  return std::max(std::chrono::milliseconds{1}, std::chrono::duration_cast<std::chrono::milliseconds>(d));
+}
+
+dispatch::head_config core_of(const topology::config& topology) {
+  dispatch::head_config config;
+  config.dispatcher.lease_timeout = whole_ms(topology.dispatch.lease_timeout);
+  config.dispatcher.attempts = static_cast<std::uint32_t>(topology.dispatch.attempts);
+  config.dispatcher.segment_retain_bytes = static_cast<std::size_t>(topology.dispatch.retain);
+  for (const auto& sink : topology.sinks)
+    config.collector.sink_window = std::min(config.collector.sink_window, static_cast<std::size_t>(sink.queue));
+  return config;
+}
+
+} // namespace
+
+void head_state::configure(head_actor::pointer self, const head_config& config) {
+  self_ = self;
+  config_ = config;
+  core_.emplace(core_of(config.topology));
+  series_ = config.metrics->dispatch();
+  for (const auto& source : config.streams) {
+    auto& stream = streams_.emplace_back();
+    stream.source = source;
+    stream.report.id = source.id;
+    stream.report.lossless = source.policy == topology::stream_policy::lossless;
+    stream.report.finite = source.finite;
+    stream.series = config.metrics->stream(source.id);
+  }
+  publish();
+}
+
+void head_state::start(const head_start& message) {
+  workers_ = message.workers;
+  for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
+  open_waiting();
+  finish_if_done();
+  tick();
+}
+
+void head_state::open_waiting() {
+  std::size_t open = 0;
+  for (const auto& stream : streams_) {
+    const auto phase = stream.report.phase;
+    if (stream.report.finite && phase != stream_phase::waiting && phase != stream_phase::finished) ++open;
+  }
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.report.phase != stream_phase::waiting) continue;
+    if (stream.report.finite && open >= static_cast<std::size_t>(config_.topology.limits.open_streams)) continue;
+    if (stream.report.finite) ++open;
+    open_source({i}, stream);
+  }
+}
+
+void head_state::finish_if_done() {
+  const bool all_finished = std::ranges::all_of(
+      streams_, [](const head_stream& stream) { return stream.report.phase == stream_phase::finished; });
+  if (all_finished && !finished_) {
+    finished_ = true;
+    export_metrics();
+    publish();
+    config_.on_finished();
+  }
+}
+
+void head_state::open_source(core::stream_id id, head_stream& stream) {
+  stream.report.phase = stream_phase::opening;
+  source_config config;
+  config.stream = id;
+  config.open.uri = stream.source.uri;
+  config.open.max_pixels = static_cast<std::uint64_t>(config_.topology.media.max_pixels);
+  config.open.stop = stream.stop.get_token();
+  config.live = !stream.report.lossless;
+  config.finite = stream.source.finite;
+  config.backoff.first = whole_ms(stream.source.reconnect.min);
+  config.backoff.longest = whole_ms(stream.source.reconnect.max);
+  config.jitter_seed = core::mix(id.value + 1);
+  stream.reader = self_->spawn<caf::detached>(source, config, source_outlet{self_});
+  self_->monitor(stream.reader);
+}
+
+dispatch::stream_config head_state::core_config(const head_stream& stream, core::codec_ptr codec) const {
+  const auto& topology = config_.topology;
+  dispatch::stream_config config;
+  config.limits.policy = stream.report.lossless ? dispatch::stream_policy::lossless : dispatch::stream_policy::live;
+  config.limits.queue = static_cast<std::size_t>(topology.live.queue);
+  config.limits.max_lag = whole_ms(topology.live.max_lag);
+  config.limits.steal_after = whole_ms(topology.dispatch.steal_after);
+  config.limits.read_ahead = static_cast<std::size_t>(topology.dispatch.read_ahead.packets);
+  config.limits.read_ahead_bytes = static_cast<std::size_t>(topology.dispatch.read_ahead.bytes);
+  config.codec = std::move(codec);
+  config.sample_frames_per_s = stream.source.sample_fps;
+  // A picture is a segment of its own; video of keyframes only is leased in small groups.
+  config.min_segment_packets = stream.source.kind == topology::source_kind::pictures ? 1 : 8;
+  return config;
+}
+
+void head_state::open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec) {
+  const auto& configs = config_.topology.sinks;
+  stream.acks = ack_book{configs.size()};
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    sink_config config;
+    config.stream = id;
+    config.number = i;
+    config.kind = find_sink_kind(configs[i].kind);
+    config.context.stream = stream.source.id;
+    config.context.path = topology::sink_path(configs[i], stream.source.id);
+    config.context.labels = config_.labels;
+    const double rate = codec.frames_per_s > 0 ? codec.frames_per_s : 25;
+    const double sampled = stream.source.sample_fps > 0 ? std::min(stream.source.sample_fps, rate) : rate;
+    config.context.frames_per_s = configs[i].fps.value_or(sampled);
+    config.decode = config_.decode;
+    config.metrics = config_.metrics->sink(configs[i].kind);
+    stream.needs_frames = stream.needs_frames || config.kind->needs_frames;
+    stream.report.outputs.push_back(config.context.path.string());
+    stream.sinks.push_back(self_->spawn<caf::detached>(sink, config, sink_outlet{self_}));
+    stream.sink_configs.push_back(std::move(config));
+  }
+  stream.sinks_open = stream.sinks.size();
+}
+
+void head_state::begin_closing(core::stream_id id, head_stream& stream) {
+  stream.report.phase = stream_phase::closing;
+  stream.report.ledger = core_->collecting().ledger_of(id);
+  for (const auto& sink : stream.sinks) self_->send(sink, sink_close{});
+  if (stream.sinks.empty()) finish_stream(id, stream);
+}
+
+void head_state::finish_stream(core::stream_id id, head_stream& stream) {
+  stream.report.phase = stream_phase::finished;
+  stream.sinks.clear();
+  stream.tracker.reset();
+  stream.forwarded.clear();
+  export_metrics();
+  core_->remove_stream(id);
+  if (!stopping_) open_waiting();
+  finish_if_done();
+}
+
+void head_state::shut_down(const head_shutdown& message) {
+  const auto now = core::clock::now();
+  stopping_ = now;
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
+    stream.stop.request_stop();
+    if (stream.report.phase == stream_phase::running && !std::exchange(stream.ended, true))
+      core_->finish({i}, now, actions_);
+  }
+  core_->shutdown(now, now + message.grace, actions_);
+  carry_out();
+  finish_if_done();
+}
+
+void head_state::tick() {
+  const auto now = core::clock::now();
+  for (const auto& [id, handle] : workers_) core_->worker_heartbeat(id, now); // local ones are watched instead
+  core_->tick(now, actions_);
+  carry_out();
+  export_metrics();
+  publish();
+  if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
+}
+
+void head_state::worker_ended(const caf::down_msg& down) {
+  if (!down.reason) return;
+  const auto what = caf::to_string(down.reason);
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    if (!streams_[i].reader || streams_[i].reader.address() != down.source) continue;
+    on(source_ended{{i}, core::error{core::errc::internal, "the source's actor ended: " + what}});
+    return;
+  }
+  if (finished_) return;
+  failure_ = "a stage of the pipeline ended: " + what;
+  spdlog::critical("{}", *failure_);
+  shut_down({});
+}
+
+void head_state::on(const worker_hello& message) {
+  core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const worker_credit& message) {
+  core_->worker_credit(message.worker, message.segments, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const frame_outcomes& message) {
+  const auto now = core::clock::now();
+  for (auto outcome : message.outcomes) core_->outcome(std::move(outcome), now, actions_);
+  carry_out();
+}
+
+void head_state::on(const segment_done& message) {
+  core_->segment_done(message.worker, message.segment, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const segment_failed& message) {
+  const auto& id = message.segment;
+  spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
+  series_.lease_failures.add();
+  core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const source_opened& message) {
+  auto& stream = stream_of(message.stream);
+  if (stopping_) return; // its end is on the way
+  stream.report.phase = stream_phase::running;
+  stream.report.frames = message.frames;
+  const auto& tracking = config_.topology.tracking;
+  if (auto made = tracking::make_tracker({tracking.kind, tracking.min_iou, tracking.max_age, tracking.min_hits}))
+    stream.tracker = std::move(*made);
+  open_sinks(message.stream, stream, *message.codec);
+  core_->add_stream(message.stream, core_config(stream, message.codec), core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const source_packets& message) {
+  auto& stream = stream_of(message.stream);
+  if (stream.ended || stream.report.phase != stream_phase::running) return;
+  const auto now = core::clock::now();
+  if (message.codec) core_->set_codec(message.stream, message.codec, now, actions_);
+  for (const auto& packet : message.packets) core_->push(message.stream, packet, now, actions_);
+  carry_out();
+}
+
+void head_state::on(const source_trouble& message) {
+  auto& stream = stream_of(message.stream);
+  if (message.reconnecting) {
+    stream.series.reconnects.add();
+    spdlog::warn("stream {}: {}; trying again", stream.source.id, message.what.message);
+  } else {
+    spdlog::warn("stream {}: {}", stream.source.id, message.what.message);
+  }
+}
+
+void head_state::on(const source_ended& message) {
+  auto& stream = stream_of(message.stream);
+  if (message.error) {
+    spdlog::error("stream {}: {}", stream.source.id, message.error->message);
+    stream.report.error = message.error;
+  }
+  if (stream.report.phase == stream_phase::opening) {
+    finish_stream(message.stream, stream);
+  } else if (!std::exchange(stream.ended, true)) {
+    core_->finish(message.stream, core::clock::now(), actions_);
+    carry_out();
+  }
+}
+
+void head_state::on(const sink_ack& message) {
+  auto& stream = stream_of(message.stream);
+  const auto settled = stream.acks.acknowledged(message.sink, message.written);
+  const auto now = core::clock::now();
+  for (const auto captured : settled.captured) stream.series.latency.observe(core::seconds{now - captured}.count());
+  core_->acknowledged(message.stream, settled.delivered, settled.failed, now, actions_);
+  carry_out();
+}
+
+void head_state::on(const sink_closed& message) {
+  auto& stream = stream_of(message.stream);
+  if (message.error && !stream.report.error) stream.report.error = message.error;
+  if (--stream.sinks_open == 0) finish_stream(message.stream, stream);
+}
+
+void head_state::publish() {
+  run_report report;
+  report.failure = failure_;
+  report.shutting_down = stopping_.has_value();
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.report.phase == stream_phase::running) stream.report.ledger = core_->collecting().ledger_of({i});
+    report.streams.push_back(stream.report);
+  }
+  config_.board->put(std::move(report));
+}
+
+void head_state::export_metrics() {
+  std::size_t waiting = 0;
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.report.phase != stream_phase::running && stream.report.phase != stream_phase::closing &&
+        stream.report.phase != stream_phase::finished)
+      continue;
+    if (stream.report.phase == stream_phase::running) {
+      stream.report.ledger = core_->collecting().ledger_of({i});
+      waiting += core_->dispatching().load_of(core::stream_id{i}).waiting;
+    }
+    const auto& now = stream.report.ledger;
+    auto& before = stream.exported;
+    if (now == before) continue;
+    stream.series.received.add(static_cast<double>(now.received - before.received));
+    stream.series.delivered.add(static_cast<double>(now.delivered - before.delivered));
+    for (std::size_t r = 0; r < now.dropped.size(); ++r)
+      stream.series.dropped[r].add(static_cast<double>(now.dropped[r] - before.dropped[r]));
+    stream.series.in_flight.add(static_cast<double>(now.in_flight()) - static_cast<double>(before.in_flight()));
+    before = now;
+  }
+  series_.waiting.set(static_cast<double>(waiting));
+  series_.workers.set(static_cast<double>(workers_.size()));
+  const auto& ignored = core_->collecting().ignored();
+  series_.duplicates.add(static_cast<double>(ignored.duplicate + ignored.stale + ignored.unknown) -
+                         series_.duplicates.value());
+}
+
+head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, const head_config& config) {
+  self->state.configure(self, config);
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.worker_ended(down); });
+  const auto forward = [self](const auto& message) { self->state.on(message); };
+  return {
+      [self](const head_start& message) { self->state.start(message); },
+      [self](const head_shutdown& message) { self->state.shut_down(message); },
+      [self](const head_tick&) { self->state.tick(); },
+      [forward](const worker_hello& message) { forward(message); },
+      [forward](const worker_credit& message) { forward(message); },
+      [forward](const frame_outcomes& message) { forward(message); },
+      [forward](const segment_done& message) { forward(message); },
+      [forward](const segment_failed& message) { forward(message); },
+      [forward](const source_opened& message) { forward(message); },
+      [forward](const source_packets& message) { forward(message); },
+      [forward](const source_trouble& message) { forward(message); },
+      [forward](const source_ended& message) { forward(message); },
+      [forward](const sink_ack& message) { forward(message); },
+      [forward](const sink_closed& message) { forward(message); },
+  };
+}
+
+} // namespace penstock::actors

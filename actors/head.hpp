@@ -1,0 +1,168 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "actors/ack_book.hpp"
+#include "actors/run_report.hpp"
+#include "actors/sink.hpp"
+#include "actors/source.hpp"
+#include "actors/worker.hpp"
+#include "dispatch/head.hpp"
+#include "metrics/families.hpp"
+#include "topology/config.hpp"
+#include "topology/expand.hpp"
+#include "tracking/tracker.hpp"
+
+namespace penstock::actors {
+
+/// The stages are there: open the streams. `watched` must live as long as the program does.
+struct head_start {
+  std::map<core::worker_id, worker_actor> workers;
+  std::vector<caf::strong_actor_ptr> watched;
+};
+
+/// Stop reading, finish what was read for at most `grace`, drop the rest (`shutdown`).
+struct head_shutdown {
+  std::chrono::microseconds grace{0};
+};
+
+struct head_tick {};
+
+/// The dispatcher and collector of a process: the pure core of `dispatch/` with sources, workers and sinks attached.
+using head_actor =
+    caf::typed_actor<caf::reacts_to<head_start>, caf::reacts_to<head_shutdown>, caf::reacts_to<head_tick>,
+                     caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
+                     caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<source_opened>,
+                     caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
+                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>>;
+
+/// The latest report, for whoever wants to look from another thread.
+class report_board {
+ public:
+  void put(run_report report) {
+    const std::lock_guard lock{mutex_};
+    report_ = std::move(report);
+  }
+  [[nodiscard]] run_report get() const {
+    const std::lock_guard lock{mutex_};
+    return report_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  run_report report_;
+};
+
+struct head_config {
+  topology::config topology;
+  std::vector<topology::stream_source> streams;
+  std::shared_ptr<const std::vector<std::string>> labels;
+  media::decode_options decode; ///< of sinks that need frames
+  std::shared_ptr<metrics::registry> metrics;
+  std::shared_ptr<report_board> board;
+  std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
+};
+
+/// What the sinks have been sent of a segment, so that they can find its frames.
+struct forwarded_segment {
+  core::codec_ptr codec;
+  std::uint32_t next = 0; ///< ordinal; a second lease sends the first ones again
+};
+
+/// One stream of a head.
+struct head_stream {
+  topology::stream_source source;
+  stream_report report;
+  std::stop_source stop;
+  source_actor reader;
+  std::unique_ptr<tracking::tracker> tracker;
+  std::vector<sink_actor> sinks;
+  std::vector<sink_config> sink_configs;
+  bool needs_frames = false; ///< one of the sinks does
+  std::size_t sinks_open = 0;
+  bool ended = false; ///< no more packets are taken from the source
+  ack_book acks{0};
+  sink_results group; ///< collected for the sinks while actions are carried out
+  std::map<std::uint64_t, forwarded_segment> forwarded;
+  metrics::stream_series series;
+  dispatch::ledger exported; ///< what the metrics say
+};
+
+class head_state {
+ public:
+  static inline const char* name = "head";
+
+  void configure(head_actor::pointer self, const head_config& config);
+
+  void start(const head_start& message);
+  void shut_down(const head_shutdown& message);
+  void tick();
+  void worker_ended(const caf::down_msg& down);
+
+  void on(const worker_hello& message);
+  void on(const worker_credit& message);
+  void on(const frame_outcomes& message);
+  void on(const segment_done& message);
+  void on(const segment_failed& message);
+  void on(const source_opened& message);
+  void on(const source_packets& message);
+  void on(const source_trouble& message);
+  void on(const source_ended& message);
+  void on(const sink_ack& message);
+  void on(const sink_closed& message);
+
+ private:
+  [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }
+  [[nodiscard]] dispatch::stream_config core_config(const head_stream& stream, core::codec_ptr codec) const;
+  void open_waiting();
+  void finish_if_done();
+  void open_source(core::stream_id id, head_stream& stream);
+  void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
+  void begin_closing(core::stream_id id, head_stream& stream);
+  void finish_stream(core::stream_id id, head_stream& stream);
+  void export_metrics();
+  void publish();
+
+  void carry_out();
+  void apply(dispatch::send_open& action);
+  void apply(dispatch::send_packet& action);
+  void apply(dispatch::send_close& action);
+  void apply(dispatch::revoke& action);
+  void apply(dispatch::grant& action);
+  void apply(dispatch::quarantine& action);
+  void apply(dispatch::worker_expired& action);
+  void apply(dispatch::emit& action);
+  void apply(dispatch::stream_finished& action);
+  void flush_packets();
+  void flush_groups();
+
+  head_actor::pointer self_ = nullptr;
+  head_config config_;
+  std::optional<dispatch::head> core_;
+  dispatch::head::actions actions_;
+  std::vector<head_stream> streams_;
+  std::map<core::worker_id, worker_actor> workers_;
+  worker_actor packets_to_; ///< where `packets_` go
+  segment_packets packets_; ///< consecutive packets of one segment, sent in one message
+  std::vector<core::stream_id> touched_;
+  metrics::dispatch_series series_;
+  std::optional<core::time_point> stopping_;
+  std::optional<std::string> failure_;
+  bool finished_ = false;
+};
+
+head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, const head_config& config);
+
+} // namespace penstock::actors
+
+PENSTOCK_LOCAL_MESSAGE(head_start)
+PENSTOCK_LOCAL_MESSAGE(head_shutdown)
+PENSTOCK_LOCAL_MESSAGE(head_tick)

@@ -1,0 +1,112 @@
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+#include <utility>
+#include <variant>
+
+#include "actors/head.hpp"
+
+/// The half of the head that carries out what the core decided.
+namespace penstock::actors {
+
+void head_state::carry_out() {
+  while (!actions_.empty()) {
+    auto actions = std::exchange(actions_, {});
+    for (auto& action : actions) {
+      if (!std::holds_alternative<dispatch::send_packet>(action)) flush_packets();
+      std::visit([this](auto& a) { apply(a); }, action);
+    }
+    flush_packets();
+    flush_groups(); // may bring more actions
+  }
+}
+
+void head_state::apply(dispatch::send_open& action) {
+  series_.leases.add();
+  auto& stream = stream_of(action.segment.stream);
+  if (stream.needs_frames) stream.forwarded[action.segment.number].codec = action.codec;
+  self_->send(workers_.at(action.worker), open_segment{action.segment, std::move(action.codec), action.live});
+}
+
+void head_state::apply(dispatch::send_packet& action) {
+  const auto& to = workers_.at(action.worker);
+  if (!packets_.packets.empty() && (packets_.segment != action.segment || packets_to_ != to)) flush_packets();
+  packets_to_ = to;
+  packets_.segment = action.segment;
+  packets_.packets.push_back({action.ordinal, action.wanted, action.packet});
+
+  auto& stream = stream_of(action.segment.stream);
+  if (!stream.needs_frames) return;
+  auto& forwarded = stream.forwarded[action.segment.number];
+  if (action.ordinal < forwarded.next) return;
+  forwarded.next = action.ordinal + 1;
+  stream.group.packets.push_back({action.segment, forwarded.codec, packets_.packets.back()});
+  touched_.push_back(action.segment.stream);
+}
+
+void head_state::flush_packets() {
+  if (packets_.packets.empty()) return;
+  self_->send(packets_to_, std::exchange(packets_, {}));
+}
+
+void head_state::apply(dispatch::send_close& action) {
+  self_->send(workers_.at(action.worker), close_segment{action.segment});
+}
+
+void head_state::apply(dispatch::revoke& action) {
+  self_->send(workers_.at(action.worker), revoke_segment{action.segment});
+}
+
+void head_state::apply(dispatch::grant& action) {
+  self_->send(stream_of(action.stream).reader, source_grant{action.packets});
+}
+
+void head_state::apply(dispatch::quarantine& action) {
+  series_.quarantined.add();
+  spdlog::error("stream {}: segment {} is given up: {}", stream_of(action.segment.stream).source.id,
+                action.segment.number, action.reason);
+}
+
+void head_state::apply(dispatch::worker_expired& action) {
+  spdlog::error("worker {} was silent for too long", action.worker.value);
+  workers_.erase(action.worker);
+}
+
+void head_state::apply(dispatch::emit& action) {
+  auto& result = action.result;
+  const auto id = result.id.segment.stream;
+  auto& stream = stream_of(id);
+  if (stream.tracker) stream.tracker->update(result.pts, result.objects);
+  stream.series.objects.add(static_cast<double>(result.objects.size()));
+  stream.acks.emitted(result.captured);
+  stream.forwarded.erase(stream.forwarded.begin(), stream.forwarded.lower_bound(result.id.segment.number));
+  stream.group.results.push_back(std::move(result));
+  touched_.push_back(id);
+}
+
+void head_state::apply(dispatch::stream_finished& action) {
+  flush_groups();
+  begin_closing(action.stream, stream_of(action.stream));
+}
+
+void head_state::flush_groups() {
+  for (const auto id : std::exchange(touched_, {})) {
+    auto& stream = stream_of(id);
+    if (stream.group.results.empty() && stream.group.packets.empty()) continue;
+    auto group = std::exchange(stream.group, {});
+    for (std::size_t i = 0; i < stream.sinks.size(); ++i) {
+      const auto& config = stream.sink_configs[i];
+      config.metrics.queue.add(static_cast<double>(group.results.size()));
+      if (config.kind->needs_frames)
+        self_->send(stream.sinks[i], group);
+      else if (!group.results.empty())
+        self_->send(stream.sinks[i], sink_results{group.results, {}});
+    }
+    if (!stream.sinks.empty()) continue;
+    const auto now = core::clock::now();
+    const auto settled = stream.acks.settle_all();
+    for (const auto captured : settled.captured) stream.series.latency.observe(core::seconds{now - captured}.count());
+    core_->acknowledged(id, settled.delivered, settled.failed, now, actions_);
+  }
+}
+
+} // namespace penstock::actors

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "actors/run_report.hpp"
+#include "core/error.hpp"
+#include "metrics/families.hpp"
+#include "topology/config.hpp"
+
+namespace penstock::actors {
+
+/// What `penstock run` adds to the topology.
+struct node_options {
+  std::string version = "unknown"; ///< for `penstock_build_info`
+  unsigned cores = 0;              ///< threads of the scheduler; 0: those this process may run on
+};
+
+/// The whole pipeline of a topology in this process. Everything is checked and loaded before the first actor starts.
+/// Thread-safe but for construction and destruction.
+class node {
+ public:
+  /// Loads the model and starts the streams. Errors: `bad_config`, and those of the engine and of `expand_streams`.
+  [[nodiscard]] static core::expected<std::unique_ptr<node>> start(const topology::config& topology,
+                                                                   const node_options& options);
+  ~node();
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  /// Where everything stands; at most a tick (100 ms) old, and final once `finished`.
+  [[nodiscard]] run_report report() const;
+
+  /// A file descriptor that becomes readable when every stream has finished.
+  [[nodiscard]] int finished_fd() const noexcept;
+  [[nodiscard]] bool finished() const noexcept;
+
+  /// Stops reading and finishes what was read for at most `grace`; what is left then is dropped (`shutdown`). May be
+  /// called again with a shorter time.
+  void shut_down(std::chrono::microseconds grace);
+
+  /// Whether it takes work: started, and not shutting down.
+  [[nodiscard]] bool ready() const;
+
+  [[nodiscard]] const metrics::registry& metrics() const noexcept;
+
+  /// One line about the model in service, for people.
+  [[nodiscard]] const std::string& model_line() const noexcept;
+
+ private:
+  struct impl;
+  explicit node(std::unique_ptr<impl> state);
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace penstock::actors

@@ -1,0 +1,53 @@
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "actors/sinks/sinks.hpp"
+#include "media/annotate.hpp"
+#include "media/encoder.hpp"
+
+namespace penstock::actors::sinks {
+
+namespace {
+
+/// Opens its file with the first frame, whose size the video gets.
+class mp4_sink : public result_sink {
+ public:
+  explicit mp4_sink(const sink_context& context) : context_{context} {}
+
+  core::expected<void> write(const core::frame_result& result, const core::frame* frame) override {
+    const auto drawn = media::annotate(frame->view, result.objects, *context_.labels);
+    if (!drawn) return tl::unexpected{drawn.error()};
+    if (!writer_) {
+      if (auto opened = open(frame->view); !opened) return opened;
+    }
+    return writer_->write((*drawn)->view, result.pts);
+  }
+
+  core::expected<void> flush() override { return {}; }
+
+  core::expected<void> close() override { return writer_ ? writer_->close() : core::expected<void>{}; }
+
+ private:
+  core::expected<void> open(const core::frame_view& view) {
+    auto opened =
+        media::mp4_writer::open({context_.path.string(), view.width_px, view.height_px, context_.frames_per_s});
+    if (!opened) return tl::unexpected{opened.error()};
+    writer_ = std::move(*opened);
+    return {};
+  }
+
+  sink_context context_;
+  std::optional<media::mp4_writer> writer_;
+};
+
+} // namespace
+
+core::expected<std::unique_ptr<result_sink>> open_mp4(const sink_context& context) {
+  std::error_code failed;
+  if (context.path.has_parent_path()) std::filesystem::create_directories(context.path.parent_path(), failed);
+  if (failed) return core::fail(core::errc::io, context.path.parent_path().string() + ": " + failed.message());
+  return std::make_unique<mp4_sink>(context);
+}
+
+} // namespace penstock::actors::sinks

@@ -1,0 +1,65 @@
+#include "cli/ledger_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+namespace penstock::cli {
+
+namespace {
+
+std::string reasons(const dispatch::ledger& ledger) {
+  std::string out;
+  for (const auto reason : core::all_drop_reasons) {
+    const auto n = ledger.dropped_for(reason);
+    if (n > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", n, core::to_string(reason));
+  }
+  return out;
+}
+
+} // namespace
+
+std::string ledger_table(const actors::run_report& report) {
+  std::size_t width = 6;
+  for (const auto& stream : report.streams) width = std::max(width, stream.id.size());
+  auto out = fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", "stream", width, "received", "delivered", "dropped",
+                         "in flight", "reasons");
+  for (const auto& stream : report.streams) {
+    const auto& ledger = stream.ledger;
+    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", stream.id, width, ledger.received, ledger.delivered,
+                       ledger.dropped_total(), ledger.in_flight(), reasons(ledger));
+  }
+  return out;
+}
+
+nlohmann::ordered_json ledger_json(const actors::run_report& report) {
+  nlohmann::ordered_json streams = nlohmann::ordered_json::object();
+  for (const auto& stream : report.streams) {
+    nlohmann::ordered_json dropped = nlohmann::ordered_json::object();
+    for (const auto reason : core::all_drop_reasons) {
+      const auto n = stream.ledger.dropped_for(reason);
+      if (n > 0) dropped[std::string{core::to_string(reason)}] = n;
+    }
+    streams[stream.id] = {{"received", stream.ledger.received},
+                          {"delivered", stream.ledger.delivered},
+                          {"dropped", dropped},
+                          {"in_flight", stream.ledger.in_flight()}};
+  }
+  return {{"streams", streams}};
+}
+
+core::expected<void> write_json(const std::string& file, const nlohmann::ordered_json& document) {
+  const auto text = document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (file == "-") {
+    std::cout << text << std::flush;
+    return std::cout ? core::expected<void>{} : core::fail(core::errc::io, "standard output cannot be written");
+  }
+  std::ofstream out{file};
+  out << text << std::flush;
+  if (!out) return core::fail(core::errc::io, file + ": cannot be written");
+  return {};
+}
+
+} // namespace penstock::cli
