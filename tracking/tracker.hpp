@@ -18,9 +18,7 @@ struct tracking_config {
   std::string kind = "none";
   float min_iou = 0.3F; ///< overlap of a detection with a track's expected box to belong to it; above 0, at most 1
   int max_age = 30;     ///< a track ends when more than this many updates in a row did not see it; at least 0
-  int min_hits = 3;     ///< an object gets its id at this many sightings, so that flickers get none; at least 1
-
-  /// bad_config with the key, the value found and the values allowed.
+  int min_hits = 3; ///< an object gets its id at this many sightings in a row, so that flickers get none; at least 1
   [[nodiscard]] core::expected<void> validate() const;
 
   bool operator==(const tracking_config&) const = default;
