@@ -107,7 +107,7 @@ class opencv_session final : public session {
     outputs out;
     held->shapes.reserve(held->mats.size());
     for (auto& mat : held->mats) {
-      mat = mat.clone(); // the network writes its next results into the same memory
+      mat = mat.clone(); // nothing promises that the next run leaves this memory alone
       auto& shape = held->shapes.emplace_back(mat.size.p, mat.size.p + mat.dims);
       if (!shape.empty() && shape[0] == batch) shape[0] = items;
       if (mat.type() != CV_32F) {
