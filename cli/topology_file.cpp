@@ -4,6 +4,7 @@
 #include <iostream>
 #include <utility>
 
+#include "actors/result_sink.hpp"
 #include "inference/engine.hpp"
 #include "inference/head.hpp"
 #include "tracking/tracker.hpp"
@@ -19,7 +20,9 @@ void add_topology_arguments(CLI::App& command, topology_arguments& arguments) {
 }
 
 topology::vocabulary known_words() {
-  topology::vocabulary words{.sink_kinds = {"jsonl", "mp4"}, .devices = {"cpu"}};
+  topology::vocabulary words;
+  words.devices = {"cpu"};
+  for (const auto& kind : actors::sink_kinds()) words.sink_kinds.emplace_back(kind.name);
   for (const auto& head : inference::heads()) {
     words.heads.emplace_back(head.name);
     words.heads.insert(words.heads.end(), head.aliases.begin(), head.aliases.end());

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "topology/spelling.hpp"
 
 namespace penstock::topology {
 namespace {
@@ -44,11 +48,13 @@ void check_nodes(const config& c, const findings& find) {
   if (c.nodes.empty()) return;
   const auto listens = std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.listen.empty(); });
   for (const auto& n : c.nodes) check_role(n, listens, find);
+  std::vector<std::string> missing;
   for (const auto& [s, word] : all_stages) {
     const auto who = std::count_if(c.nodes.begin(), c.nodes.end(), [s = s](const auto& n) { return runs(n, s); });
-    if (who == 0) find.error("nodes", fmt::format("no role has the stage '{}'", word));
+    if (who == 0) missing.emplace_back(word);
     if (who > 1 && s == stage::source) find.error("nodes", "several roles have source; allowed: one");
   }
+  if (!missing.empty()) find.error("nodes", "no role runs " + enumerate(missing));
   for (const auto& n : c.nodes) {
     if (c.nodes.size() > 1 && n.dial.empty() && n.listen.empty()) {
       find.error("nodes." + n.role, "has neither listen nor dial, so no other role reaches it");

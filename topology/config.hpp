@@ -16,20 +16,20 @@ namespace penstock::topology {
 /// file's keys; docs/topology.md explains each.
 struct config {
   std::string pipeline = "penstock";
-  std::vector<stream_config> streams;
-  stages_config stages;
-  tracking_config tracking;
-  std::vector<sink_config> sinks;
-  dispatch_config dispatch;
-  live_config live;
-  media_config media;
-  shutdown_config shutdown;
-  limits_config limits;
-  metrics_config metrics;
-  std::vector<node_config> nodes; ///< empty: everything in one process
-  security_config security;
-  std::optional<jobs_config> jobs;
-  std::optional<scaling_config> scaling;
+  std::vector<stream_config> streams{};
+  stages_config stages{};
+  tracking_config tracking{};
+  std::vector<sink_config> sinks{};
+  dispatch_config dispatch{};
+  live_config live{};
+  media_config media{};
+  shutdown_config shutdown{};
+  limits_config limits{};
+  metrics_config metrics{};
+  std::vector<node_config> nodes{}; ///< empty: everything in one process
+  security_config security{};
+  std::optional<jobs_config> jobs{};
+  std::optional<scaling_config> scaling{};
 
   bool operator==(const config&) const = default;
 };

@@ -25,10 +25,10 @@ class list_shape final : public shape<std::vector<T>> {
     return true;
   }
 
-  node write(const std::vector<T>& value) const override {
+  node write(const std::vector<T>& value, path_style style) const override {
     node n;
     n.type = node::kind::list;
-    for (const auto& v : value) n.items.push_back(item_->write(v));
+    for (const auto& v : value) n.items.push_back(item_->write(v, style));
     return n;
   }
 
@@ -72,10 +72,10 @@ class named_shape final : public shape<std::vector<T>> {
     return true;
   }
 
-  node write(const std::vector<T>& value) const override {
+  node write(const std::vector<T>& value, path_style style) const override {
     node n;
     n.type = node::kind::map;
-    for (const auto& v : value) n.entries.push_back({v.*name_, {}, item_->write(v)});
+    for (const auto& v : value) n.entries.push_back({v.*name_, {}, item_->write(v, style)});
     return n;
   }
 
@@ -110,7 +110,9 @@ class optional_shape final : public shape<std::optional<T>> {
     return inner_->read(n, path, out.emplace(), context);
   }
 
-  node write(const std::optional<T>& value) const override { return value ? inner_->write(*value) : node{}; }
+  node write(const std::optional<T>& value, path_style style) const override {
+    return value ? inner_->write(*value, style) : node{};
+  }
   std::string allowed(const vocabulary& words) const override { return inner_->allowed(words); }
   nlohmann::ordered_json json_schema(const vocabulary& words) const override { return inner_->json_schema(words); }
   bool is_section() const override { return inner_->is_section(); }
@@ -136,7 +138,9 @@ class auto_shape final : public shape<std::optional<T>> {
     return inner_->read(n, path, out.emplace(), context);
   }
 
-  node write(const std::optional<T>& value) const override { return value ? inner_->write(*value) : scalar("auto"); }
+  node write(const std::optional<T>& value, path_style style) const override {
+    return value ? inner_->write(*value, style) : scalar("auto");
+  }
   std::string allowed(const vocabulary& words) const override { return "auto, " + inner_->allowed(words); }
   std::string hint(const node& n, const vocabulary& words) const override { return inner_->hint(n, words); }
 

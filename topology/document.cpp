@@ -54,13 +54,12 @@ bool problem_list::has_errors() const {
   return std::any_of(items_.begin(), items_.end(), [](const item& i) { return i.what.severity == severity::error; });
 }
 
-bool problem_list::has_errors_around(std::string_view path) const {
-  const auto within = [](std::string_view inner, std::string_view outer) {
-    return inner.substr(0, outer.size()) == outer && (inner.size() == outer.size() || inner[outer.size()] == '.');
-  };
-  return std::any_of(items_.begin(), items_.end(), [&](const item& i) {
-    return i.what.severity == severity::error && (within(i.what.path, path) || within(path, i.what.path));
-  });
+std::vector<std::string> problem_list::error_paths() const {
+  std::vector<std::string> result;
+  for (const auto& i : items_) {
+    if (i.what.severity == severity::error) result.push_back(i.what.path);
+  }
+  return result;
 }
 
 problems problem_list::take() && {

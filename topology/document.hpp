@@ -65,8 +65,8 @@ class problem_list {
 
   [[nodiscard]] bool has_errors() const;
 
-  /// Whether an error was reported for this path, one above or one below it.
-  [[nodiscard]] bool has_errors_around(std::string_view path) const;
+  /// The paths of all errors so far.
+  [[nodiscard]] std::vector<std::string> error_paths() const;
 
   /// All of them in the order of the file.
   [[nodiscard]] problems take() &&;

@@ -78,6 +78,7 @@ core::expected<std::vector<std::string>> files_of(const std::string& folder) {
   std::vector<std::string> result;
   for (fs::directory_iterator it{folder, error}, end; !error && it != end; it.increment(error)) {
     const auto file = it->path().string();
+    if (it->path().filename().string().front() == '.') continue; // as globs do
     if ((is_video(file) || is_picture(file)) && it->is_regular_file(error)) result.push_back(file);
   }
   if (error) return core::fail(core::errc::io, fmt::format("'{}' cannot be listed: {}", folder, error.message()));

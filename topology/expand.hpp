@@ -25,14 +25,14 @@ enum class source_kind : std::uint8_t {
 
 /// One stream as a source actor takes it, with everything decided.
 struct stream_source {
-  std::string id;
-  std::string uri;
+  std::string id{};
+  std::string uri{};
   source_kind kind = source_kind::video;
   bool finite = true; ///< it ends by itself; a lost connection is retried only where it does not
   stream_policy policy = stream_policy::lossless;
   double sample_fps = 0; ///< 0: all frames
   rtsp_transport transport = rtsp_transport::tcp;
-  reconnect_config reconnect;
+  reconnect_config reconnect{};
 
   bool operator==(const stream_source&) const = default;
 };

@@ -14,7 +14,7 @@ namespace {
 /// The values of a configuration as the topology file writes them.
 class written_config {
  public:
-  explicit written_config(const config& c) : root_{config_shape().write(c)} {}
+  explicit written_config(const config& c) : root_{config_shape().write(c, path_style::as_is)} {}
 
   /// "decode.effort" of `stages` → "exact".
   [[nodiscard]] std::string operator()(std::string_view path) const {

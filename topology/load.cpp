@@ -85,6 +85,6 @@ tl::expected<loaded, problems> load_text(std::string_view text, const std::files
   return result;
 }
 
-std::string to_yaml(const config& c) { return print_document(config_shape().write(c)); }
+std::string to_yaml(const config& c) { return print_document(config_shape().write(c, path_style::absolute)); }
 
 } // namespace penstock::topology

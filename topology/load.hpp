@@ -17,7 +17,7 @@ namespace penstock::topology {
 
 struct load_options {
   topology::vocabulary vocabulary;
-  std::vector<std::string> overrides; ///< `path=value` as `--set` takes them; the value is YAML
+  std::vector<std::string> overrides; ///< `path=value` as `--set` takes them
   bool check_files = true;            ///< models, labels and stream files must exist
   /// Looks up `${NAME}`; the process environment where empty.
   std::function<std::optional<std::string>(std::string_view)> environment;

@@ -54,7 +54,8 @@ A folder or glob that has videos and pictures is a problem: name one or the othe
 - Paths are relative to the file.
 - YAML's anchors and merge keys (`<<: *base`) work.
 - `--set path=value` replaces a value or adds one, with dots between keys and the index of list items:
-  `--set stages.decode.sample_fps=5 --set streams.0.uri=other.mp4`. The value is YAML: `--set 'sinks=[]'`.
+  `--set stages.decode.sample_fps=5 --set streams.0.uri=other.mp4`. Lists, maps and quoted text are
+  YAML (`--set 'sinks=[]'`), anything else is the value as it stands.
 
 ## Problems
 

@@ -20,18 +20,18 @@ struct scale_config {
 
 /// One role of `nodes`: the stages that its machines run and how they find each other.
 struct node_config {
-  std::string role; ///< the entry's key
-  std::vector<stage> stages;
-  std::string listen; ///< tcp://ADDRESS:PORT for workers; empty: none
-  std::string dial;   ///< tcp://HOST:PORT of the head; empty: none
-  std::string http;   ///< ADDRESS:PORT of the gateway; empty: none
-  scale_config scale;
+  std::string role{}; ///< the entry's key
+  std::vector<stage> stages{};
+  std::string listen{}; ///< tcp://ADDRESS:PORT for workers; empty: none
+  std::string dial{};   ///< tcp://HOST:PORT of the head; empty: none
+  std::string http{};   ///< ADDRESS:PORT of the gateway; empty: none
+  scale_config scale{};
 
   bool operator==(const node_config&) const = default;
 };
 
 struct metrics_config {
-  std::string listen; ///< ADDRESS:PORT of /metrics, /healthz and /readyz; empty: off
+  std::string listen{}; ///< ADDRESS:PORT of /metrics, /healthz and /readyz; empty: off
 
   bool operator==(const metrics_config&) const = default;
 };
@@ -51,7 +51,7 @@ enum class fleet_kind : std::uint8_t { advise, process, vmss, exec };
 struct job_queue_config {
   queue_kind kind = queue_kind::sqlite;
   std::filesystem::path path = "jobs.db"; ///< sqlite
-  std::string url;                        ///< nats, azure
+  std::string url{};                      ///< nats, azure
 
   bool operator==(const job_queue_config&) const = default;
 };
@@ -59,14 +59,14 @@ struct job_queue_config {
 struct job_blobs_config {
   blobs_kind kind = blobs_kind::local;
   std::filesystem::path path = "blobs"; ///< local: a folder
-  std::string url;                      ///< azure
+  std::string url{};                    ///< azure
 
   bool operator==(const job_blobs_config&) const = default;
 };
 
 struct jobs_config {
-  job_queue_config queue;
-  job_blobs_config blobs;
+  job_queue_config queue{};
+  job_blobs_config blobs{};
 
   bool operator==(const jobs_config&) const = default;
 };

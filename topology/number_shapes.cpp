@@ -39,7 +39,7 @@ class scalar_shape final : public shape<T> {
     return value.has_value();
   }
 
-  node write(const T& value) const override { return scalar(rules_.print(value)); }
+  node write(const T& value, path_style /*style*/) const override { return scalar(rules_.print(value)); }
   std::string allowed(const vocabulary& /*words*/) const override { return rules_.allowed; }
   json json_schema(const vocabulary& /*words*/) const override { return with_references(rules_.schema); }
 
@@ -192,11 +192,11 @@ class per_channel_shape final : public shape<std::array<float, 3>> {
     return true;
   }
 
-  node write(const std::array<float, 3>& value) const override {
-    if (value[0] == value[1] && value[1] == value[2]) return one_->write(value[0]);
+  node write(const std::array<float, 3>& value, path_style style) const override {
+    if (value[0] == value[1] && value[1] == value[2]) return one_->write(value[0], style);
     node n;
     n.type = node::kind::list;
-    for (const auto v : value) n.items.push_back(one_->write(v));
+    for (const auto v : value) n.items.push_back(one_->write(v, style));
     return n;
   }
 
@@ -220,10 +220,10 @@ class size_shape final : public shape<size_px> {
     return true;
   }
 
-  node write(const size_px& value) const override {
+  node write(const size_px& value, path_style style) const override {
     node n;
     n.type = node::kind::list;
-    n.items = {side_->write(value.width), side_->write(value.height)};
+    n.items = {side_->write(value.width, style), side_->write(value.height, style)};
     return n;
   }
 

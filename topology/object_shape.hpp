@@ -30,7 +30,7 @@ class field {
   virtual void read(const node& n, const std::string& path, C& out, read_context& context) const = 0;
   virtual void absent(const std::string& path, const place& parent, C& out, read_context& context) const = 0;
   [[nodiscard]] virtual bool demands() const = 0;
-  [[nodiscard]] virtual node write(const C& object) const = 0;
+  [[nodiscard]] virtual node write(const C& object, path_style style) const = 0;
   [[nodiscard]] virtual nlohmann::ordered_json json_schema(const vocabulary& words) const = 0;
   [[nodiscard]] virtual std::string allowed(const vocabulary& words) const = 0;
   virtual void sections(const std::string& path, const vocabulary& words, std::vector<manual_section>& out) const = 0;
@@ -58,7 +58,7 @@ class member_field final : public field<C> {
   }
 
   bool demands() const override { return this->label.required || form_->demands(); }
-  node write(const C& object) const override { return form_->write(object.*member_); }
+  node write(const C& object, path_style style) const override { return form_->write(object.*member_, style); }
   std::string allowed(const vocabulary& words) const override { return form_->allowed(words); }
   bool is_section() const override { return form_->is_section(); }
 
@@ -110,11 +110,11 @@ class object_shape final : public shape<C> {
     return std::any_of(fields_.begin(), fields_.end(), [](const auto& f) { return f->demands(); });
   }
 
-  node write(const C& object) const override {
+  node write(const C& object, path_style style) const override {
     node n;
     n.type = node::kind::map;
     for (const auto& f : fields_) {
-      if (auto value = f->write(object); value.type != node::kind::null) {
+      if (auto value = f->write(object, style); value.type != node::kind::null) {
         n.entries.push_back({f->label.key, {}, std::move(value)});
       }
     }
@@ -126,7 +126,7 @@ class object_shape final : public shape<C> {
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
     auto properties = nlohmann::ordered_json::object();
     auto needed = nlohmann::ordered_json::array();
-    const auto defaults = write(C{});
+    const auto defaults = write(C{}, path_style::as_is);
     for (const auto& f : fields_) {
       auto& property = properties[f->label.key] = f->json_schema(words);
       const auto* preset = defaults.find(f->label.key);
@@ -147,7 +147,7 @@ class object_shape final : public shape<C> {
   void sections(const std::string& path, const std::string& doc, const vocabulary& words,
                 std::vector<manual_section>& out) const override {
     manual_section s{path, doc, {}};
-    const auto defaults = write(C{});
+    const auto defaults = write(C{}, path_style::as_is);
     for (const auto& f : fields_) {
       const auto* preset = defaults.find(f->label.key);
       auto text = f->label.required ? "required" : preset == nullptr ? "absent" : print_inline(preset->value);
@@ -181,7 +181,10 @@ class object_shape final : public shape<C> {
                              "the key '" + e.key + "' stands twice, first in line " + std::to_string(first->at.line));
     } else {
       (*it)->read(e.value, where, out, context);
-      if (e.value.at.line != e.at.line) context.places[where] = e.at; // a block: its key is the place to look at
+      if (e.value.type != node::kind::scalar && e.value.at.override_number == e.at.override_number &&
+          e.value.at.line != e.at.line) {
+        context.places[where] = e.at; // a block: its key is the place to look at
+      }
     }
   }
 

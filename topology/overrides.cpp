@@ -17,6 +17,21 @@ std::optional<std::size_t> as_index(std::string_view s) {
   return value;
 }
 
+/// Lists, maps and quoted text are YAML; anything else is text as it stands, so that `{stream}.jsonl` and `*.mp4` need
+/// no quotes.
+bool is_yaml(std::string_view s) {
+  if (s.size() < 2) return false;
+  const auto within = [&](char open, char close) { return s.front() == open && s.back() == close; };
+  return within('[', ']') || within('{', '}') || within('"', '"') || within('\'', '\'');
+}
+
+node value_of(std::string_view text, const place& at, problem_list& list) {
+  if (is_yaml(text)) return parse_document(text, at, list);
+  auto n = text.empty() ? node{} : scalar(std::string{text});
+  n.at = at;
+  return n;
+}
+
 } // namespace
 
 void apply_override(node& root, std::string_view text, int number, problem_list& list) {
@@ -26,7 +41,7 @@ void apply_override(node& root, std::string_view text, int number, problem_list&
     list.error(at(0), "", fmt::format("found '{}'; allowed: PATH=VALUE", text));
     return;
   }
-  auto value = parse_document(text.substr(equals + 1), at(equals + 1), list);
+  auto value = value_of(text.substr(equals + 1), at(equals + 1), list);
   auto* target = &root;
   std::string path;
   for (std::size_t offset = 0; offset < equals;) {

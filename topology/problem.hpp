@@ -13,11 +13,11 @@ enum class severity : std::uint8_t {
 
 /// Something to say about one place of a topology file.
 struct problem {
-  std::string file; ///< as the user named it; "--set" for overrides, where `line` counts them
-  int line = 0;     ///< from 1
-  int column = 0;   ///< from 1
-  std::string path; ///< dotted keys, as `--set` takes them; empty for the whole file
-  std::string message;
+  std::string file{}; ///< as the user named it; "--set" for overrides, where `line` counts them
+  int line = 0;       ///< from 1
+  int column = 0;     ///< from 1
+  std::string path{}; ///< dotted keys, as `--set` takes them; empty for the whole file
+  std::string message{};
   topology::severity severity = topology::severity::error;
 
   bool operator==(const problem&) const = default;

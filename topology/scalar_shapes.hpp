@@ -78,7 +78,7 @@ class choice_shape final : public shape<E> {
     return false;
   }
 
-  node write(const E& value) const override {
+  node write(const E& value, path_style /*style*/) const override {
     for (const auto& [word, v] : names_) {
       if (v == value) return scalar(word);
     }

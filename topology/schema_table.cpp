@@ -127,7 +127,7 @@ auto tracking() {
   auto s = object<tracking_config>();
   s->add("kind", &tracking_config::kind, word(&vocabulary::tracker_kinds),
          "`iou`: greedy overlap; `sort`: Kalman filter and optimal assignment (Bewley et al. 2016).")
-      .add("min_iou", &tracking_config::min_iou, number_f32(0, 1), "Least overlap with the track's expected box.")
+      .add("min_iou", &tracking_config::min_iou, number_f32(0.001, 1), "Least overlap with the track's expected box.")
       .add("max_age", &tracking_config::max_age, whole(0), "Frames that a track survives unseen.")
       .add("min_hits", &tracking_config::min_hits, whole(1), "Frames until a new track is reported.");
   return s;
@@ -154,6 +154,8 @@ auto dispatch() {
          "Failures after which a segment is given up; its frames are dropped as `poison`.")
       .add("lease_timeout", &dispatch_config::lease_timeout, time_span(milliseconds{1}),
            "Silence after which a worker counts as dead and its segments move.")
+      .add("stall_timeout", &dispatch_config::stall_timeout, time_span(milliseconds{1}),
+           "Time without any progress after which a living worker loses a segment.")
       .add("steal_after", &dispatch_config::steal_after, time_span(milliseconds{1}),
            "Age of a live stream's backlog at which its next segment goes to another worker.")
       .add("read_ahead", &dispatch_config::read_ahead, read_ahead,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -34,6 +35,9 @@ struct manual_section {
   std::vector<row> rows;
 };
 
+/// How paths are written: as the configuration has them, or so that they hold in any folder.
+enum class path_style : std::uint8_t { as_is, absolute };
+
 /// How one kind of value is read, written and described. Everything that the room knows about the file's form is a tree
 /// of shapes, see schema_table.cpp.
 template <class T>
@@ -48,7 +52,7 @@ class shape {
   [[nodiscard]] virtual bool read(const node& n, const std::string& path, T& out, read_context& context) const = 0;
 
   /// The value as a document; null: leave the key out.
-  [[nodiscard]] virtual node write(const T& value) const = 0;
+  [[nodiscard]] virtual node write(const T& value, path_style style) const = 0;
 
   /// What is allowed, for messages and the manual.
   [[nodiscard]] virtual std::string allowed(const vocabulary& words) const = 0;

@@ -29,7 +29,7 @@ struct decode_config {
   topology::device device = topology::device::automatic;
   double sample_fps = 0; ///< frames/s of a stream that are worked on; 0: all
   decode_effort effort = decode_effort::exact;
-  std::optional<int> concurrency; ///< segments decoded at the same time; auto: one per core
+  std::optional<int> concurrency{}; ///< segments decoded at the same time; auto: one per core
 
   bool operator==(const decode_config&) const = default;
 };
@@ -48,8 +48,8 @@ struct preprocess_config {
   color_order color = color_order::rgb;
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> scale{1.0F / 255, 1.0F / 255, 1.0F / 255};
-  float pad = 114;             ///< value of letterbox borders, before mean and scale
-  std::optional<size_px> size; ///< auto: what the model says
+  float pad = 114;               ///< value of letterbox borders, before mean and scale
+  std::optional<size_px> size{}; ///< auto: what the model says
 
   bool operator==(const preprocess_config&) const = default;
 };
@@ -63,33 +63,33 @@ struct batch_config {
 };
 
 struct inference_config {
-  std::filesystem::path model;
+  std::filesystem::path model{};
   std::string engine = "auto"; ///< a name of vocabulary::engines, or "auto": the first that loads the model
   topology::device device = topology::device::automatic;
-  batch_config batch;
-  std::optional<int> instances; ///< batches in the engine at the same time; auto: one per core (CPU)
-  int threads = 1;              ///< of the engine, inside one instance
+  batch_config batch{};
+  std::optional<int> instances{}; ///< batches in the engine at the same time; auto: one per core (CPU)
+  int threads = 1;                ///< of the engine, inside one instance
 
   bool operator==(const inference_config&) const = default;
 };
 
 struct postprocess_config {
-  std::string head;             ///< a name of vocabulary::heads
-  std::filesystem::path labels; ///< one class name per line; empty: classes are numbers
-  float score = 0.25F;          ///< objects below are left out
-  float iou = 0.45F;            ///< NMS removes the weaker of two boxes that overlap more
-  int max_objects = 300;        ///< per frame, the best
-  int top_k = 5;                ///< classes per frame of the `classify` head
-  bool class_agnostic = false;  ///< NMS across classes
+  std::string head{};             ///< a name of vocabulary::heads
+  std::filesystem::path labels{}; ///< one class name per line; empty: classes are numbers
+  float score = 0.25F;            ///< objects below are left out
+  float iou = 0.45F;              ///< NMS removes the weaker of two boxes that overlap more
+  int max_objects = 300;          ///< per frame, the best
+  int top_k = 5;                  ///< classes per frame of the `classify` head
+  bool class_agnostic = false;    ///< NMS across classes
 
   bool operator==(const postprocess_config&) const = default;
 };
 
 struct stages_config {
-  decode_config decode;
-  preprocess_config preprocess;
-  inference_config inference;
-  postprocess_config postprocess;
+  decode_config decode{};
+  preprocess_config preprocess{};
+  inference_config inference{};
+  postprocess_config postprocess{};
 
   bool operator==(const stages_config&) const = default;
 };

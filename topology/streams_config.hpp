@@ -29,12 +29,12 @@ struct reconnect_config {
 
 /// One entry of `streams`; see expand_streams() for what it stands for at run time.
 struct stream_config {
-  std::string id;
-  std::string uri; ///< URL, device, file, glob or folder; files are relative to the working directory
-  std::optional<stream_policy> policy; ///< auto: lossless where the source ends by itself, otherwise live
-  std::optional<double> sample_fps;    ///< auto: as `stages.decode.sample_fps`
+  std::string id{};
+  std::string uri{}; ///< URL, device, file, glob or folder; files are relative to the working directory
+  std::optional<stream_policy> policy{}; ///< auto: lossless where the source ends by itself, otherwise live
+  std::optional<double> sample_fps{};    ///< auto: as `stages.decode.sample_fps`
   rtsp_transport transport = rtsp_transport::tcp;
-  reconnect_config reconnect;
+  reconnect_config reconnect{};
 
   bool operator==(const stream_config&) const = default;
 };

@@ -24,6 +24,11 @@ std::string escape_references(std::string_view s) {
   return out;
 }
 
+std::string quotes_hint(const node& n) {
+  const auto mistaken = n.type == node::kind::map || n.type == node::kind::list;
+  return mistaken ? "; text that starts with '{' or '[' needs quotes" : "";
+}
+
 nlohmann::ordered_json text_schema(bool may_be_empty) {
   nlohmann::ordered_json j{{"type", "string"}};
   if (!may_be_empty) j["minLength"] = 1;
@@ -41,8 +46,9 @@ class text_shape final : public shape<std::string> {
     return n.text.empty() ? may_be_empty_ : accepts_(n.text);
   }
 
-  node write(const std::string& value) const override { return scalar(escape_references(value)); }
+  node write(const std::string& value, path_style /*style*/) const override { return scalar(escape_references(value)); }
   std::string allowed(const vocabulary& /*words*/) const override { return allowed_; }
+  std::string hint(const node& n, const vocabulary& /*words*/) const override { return quotes_hint(n); }
   nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override { return text_schema(may_be_empty_); }
 
  private:
@@ -63,7 +69,7 @@ class word_shape final : public shape<std::string> {
     return std::find(known.begin(), known.end(), n.text) != known.end();
   }
 
-  node write(const std::string& value) const override { return scalar(value); }
+  node write(const std::string& value, path_style /*style*/) const override { return scalar(value); }
   std::string allowed(const vocabulary& words) const override { return enumerate(all(words)); }
 
   std::string hint(const node& n, const vocabulary& words) const override {
@@ -87,8 +93,8 @@ std::string from_base(const std::filesystem::path& base, const std::filesystem::
   return (base / p).lexically_normal().string();
 }
 
-std::string written(const std::filesystem::path& p) {
-  if (p.empty()) return {};
+std::string written(const std::filesystem::path& p, path_style style) {
+  if (p.empty() || style == path_style::as_is) return escape_references(p.string());
   std::error_code error; // only fails where the working directory is gone; then the path stays relative
   const auto absolute = std::filesystem::absolute(p, error);
   return escape_references((error ? p : absolute).lexically_normal().string());
@@ -110,8 +116,11 @@ class path_shape final : public shape<std::filesystem::path> {
     if (!out.empty()) out = from_base(context.base, out);
   }
 
-  node write(const std::filesystem::path& value) const override { return scalar(written(value)); }
+  node write(const std::filesystem::path& value, path_style style) const override {
+    return scalar(written(value, style));
+  }
   std::string allowed(const vocabulary& /*words*/) const override { return "a path"; }
+  std::string hint(const node& n, const vocabulary& /*words*/) const override { return quotes_hint(n); }
   nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override { return text_schema(may_be_empty_); }
 
  private:
@@ -126,13 +135,15 @@ class uri_shape final : public shape<std::string> {
     return true;
   }
 
-  node write(const std::string& value) const override {
-    return scalar(is_file(value) ? written(value) : escape_references(value));
+  node write(const std::string& value, path_style style) const override {
+    return scalar(is_file(value) ? written(value, style) : escape_references(value));
   }
 
   std::string allowed(const vocabulary& /*words*/) const override {
     return "a file, glob, folder, V4L2 device, rtsp://…, rtmp://…, http(s)://… or synthetic://…";
   }
+
+  std::string hint(const node& n, const vocabulary& /*words*/) const override { return quotes_hint(n); }
 
   nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override { return text_schema(false); }
 

@@ -1,0 +1,112 @@
+#include <random>
+
+#include "sandbox.hpp"
+#include "tests/catch.hpp"
+
+using namespace penstock::topology;
+using namespace penstock::topology::test;
+
+namespace {
+
+constexpr std::string_view rich = R"(pipeline: rich
+streams:
+  - {id: door, uri: "rtsp://me:p%24${FPS}@10.0.0.8/main?a=$${b}", reconnect: {min: 1ms, max: 90min}}
+  - {id: odd, uri: "/data/it's \"odd\": #1 {x}/*.mp4", sample_fps: 0.1}
+stages:
+  decode: {concurrency: 3, sample_fps: 29.97}
+  preprocess: {mean: [123.675, 116.28, 103.53], scale: [1/58.395, 1/57.12, 0.0174], size: [640, 384]}
+  inference: {model: "/models/tab\tand ünïcode.onnx", batch: {wait: 1500us}, instances: auto}
+  postprocess: {head: classify, labels: ""}
+sinks:
+  - {kind: jsonl, path: "/out/{stream}.jsonl"}
+  - {kind: mp4, path: "/out/null/{stream}.mp4", fps: 1/3}
+dispatch: {retain: 1234567, read_ahead: {bytes: 3000000}}
+nodes:
+  all: {stages: [source, decode, preprocess, inference, postprocess, collector], http: "localhost:8080"}
+jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}}
+scaling: {fleet: exec}
+)";
+
+} // namespace
+
+TEST_CASE("what --resolved prints is the same configuration again", "[topology]") {
+  for (const auto text : {minimal, rich}) {
+    const auto first = load_text(text, "/base/t.yaml", options());
+    INFO((first ? "" : to_string(first.error().front())));
+    REQUIRE(first);
+    const auto printed = to_yaml(first->config);
+    CAPTURE(printed);
+    const auto second = load_text(printed, "/elsewhere/t.yaml", options());
+    INFO((second ? "" : to_string(second.error().front())));
+    REQUIRE(second);
+    CHECK(second->config == first->config);
+    CHECK(to_yaml(second->config) == printed);
+  }
+}
+
+TEST_CASE("no mutation of a file crashes, and what is accepted can be printed and read again", "[topology]") {
+  constexpr std::string_view pieces[] = {"{",
+                                         "}",
+                                         "[",
+                                         "]",
+                                         ":",
+                                         " ",
+                                         "\n",
+                                         "- ",
+                                         "&a ",
+                                         "*a",
+                                         "<<: *a",
+                                         "\"",
+                                         "'",
+                                         "#",
+                                         "|",
+                                         ">",
+                                         "%",
+                                         "!",
+                                         "${",
+                                         "}",
+                                         "auto",
+                                         "-1",
+                                         "1e400",
+                                         "\t",
+                                         "\xff",
+                                         "\xef\xbb\xbf",
+                                         "---\n",
+                                         "...\n",
+                                         "? ",
+                                         ", ",
+                                         "~",
+                                         "null",
+                                         "99999999999999999999",
+                                         "@",
+                                         "`"};
+  std::mt19937 random{20240607};
+  const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>{0, n - 1}(random); };
+  std::size_t accepted = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::string text{round % 4 == 0 ? minimal : rich};
+    for (auto edits = 1 + below(4); edits > 0 && !text.empty(); --edits) {
+      const auto at = below(text.size());
+      switch (below(5)) {
+      case 0: text.erase(at, 1 + below(8)); break;
+      case 1: text.insert(at, pieces[below(std::size(pieces))]); break;
+      case 2: text[at] = static_cast<char>(below(256)); break;
+      case 3: text.insert(at, text.substr(below(text.size()), below(40))); break;
+      default: text.resize(text.size() - below(text.size()) / 8); break;
+      }
+    }
+    const auto result = load_text(text, "/base/t.yaml", options());
+    if (!result) {
+      CAPTURE(text);
+      REQUIRE(!result.error().empty());
+      for (const auto& p : result.error()) REQUIRE((p.line >= 1 && p.column >= 1 && !p.message.empty()));
+      continue;
+    }
+    ++accepted;
+    const auto again = load_text(to_yaml(result->config), "/base/t.yaml", options());
+    CAPTURE(text, to_yaml(result->config), lines(again ? again->notes : again.error()));
+    REQUIRE(again);
+    REQUIRE(again->config == result->config);
+  }
+  CHECK(accepted > 100);
+}
