@@ -60,10 +60,9 @@ media::decode_options decode_options_of(const topology::config& topology) {
 }
 
 caf::actor_system_config& configured(caf::actor_system_config& config, std::size_t cores) {
-  config.set("caf.scheduler.policy", "sharing");
-  config.set("caf.scheduler.max-threads", static_cast<std::uint64_t>(cores));
-  config.set("caf.scheduler.max-throughput", std::uint64_t{8});
-  config.set("caf.logger.console.verbosity", "quiet");
+  config.set("scheduler.policy", caf::atom("sharing"));
+  config.set("scheduler.max-threads", static_cast<std::uint64_t>(cores));
+  config.set("scheduler.max-throughput", std::uint64_t{8});
   return config;
 }
 

@@ -8,7 +8,7 @@
 #include "cli/command.hpp"
 #include "cli/ledger_report.hpp"
 #include "inference/engine.hpp"
-#include "kernels/preprocess.hpp"
+#include "kernels/instruction_set.hpp"
 
 namespace penstock::cli {
 
@@ -36,7 +36,7 @@ nlohmann::ordered_json as_json() {
   }
   return {{"version", PENSTOCK_VERSION},
           {"cores", std::thread::hardware_concurrency()},
-          {"kernels", kernels::instruction_set()},
+          {"kernels", std::string{kernels::instruction_set()}},
           {"engines", engines}};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/sink.hpp"
+#include "actors/result_sink.hpp"
 
 namespace penstock::actors::sinks {
 
