@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -29,10 +30,10 @@ void check_file(const findings& find, const std::string& path, const fs::path& f
   }
 }
 
-/// Returns how many streams there are; globs that are not looked at count as two.
-std::size_t check_streams(const config& c, bool check_files, const findings& find) {
+/// Returns the streams that there will be, as far as files tell; a glob that is not looked at stands for two.
+std::vector<stream_source> check_streams(const config& c, bool check_files, const findings& find) {
   std::map<std::string, std::size_t> first;
-  std::size_t total = 0;
+  std::vector<stream_source> all;
   for (std::size_t i = 0; i < c.streams.size(); ++i) {
     const auto& s = c.streams[i];
     const auto path = fmt::format("streams.{}", i);
@@ -43,17 +44,17 @@ std::size_t check_streams(const config& c, bool check_files, const findings& fin
     if (s.reconnect.min > s.reconnect.max) find.error(path + ".reconnect", "min is larger than max");
     if (s.uri.empty()) continue;
     if (!check_files) {
-      const auto kind = classify(s.uri);
-      total += kind == source_kind::video && s.uri.find_first_of("*?[") != std::string::npos ? 2 : 1;
+      const auto several = classify(s.uri) == source_kind::video && s.uri.find_first_of("*?[") != std::string::npos;
+      all.insert(all.end(), several ? 2 : 1, {.id = s.id, .uri = s.uri});
     } else if (const auto sources = expand_stream(s, c.stages)) {
-      total += sources->size();
+      all.insert(all.end(), sources->begin(), sources->end());
     } else {
       find.error(path + ".uri", sources.error().message);
     }
   }
   const auto serves = std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
   if (c.streams.empty() && !serves) find.error("streams", "has no stream; allowed: at least one, or a role with http");
-  return total;
+  return all;
 }
 
 void check_device(device d, const std::string& path, const vocabulary& words, const findings& find) {
@@ -63,7 +64,7 @@ void check_device(device d, const std::string& path, const vocabulary& words, co
              fmt::format("found 'cuda', which this build does not have; allowed: auto, {}", enumerate(words.devices)));
 }
 
-void check_sinks(const config& c, std::size_t streams, const findings& find) {
+void check_sinks(const config& c, const std::vector<stream_source>& streams, const findings& find) {
   constexpr std::string_view placeholder = "{stream}";
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < c.sinks.size(); ++i) {
@@ -82,9 +83,13 @@ void check_sinks(const config& c, std::size_t streams, const findings& find) {
     if (const auto open = rest.find('{'); open != std::string::npos && rest.find('}', open) != std::string::npos) {
       const auto word = rest.substr(open, rest.find('}', open) - open + 1);
       find.error(path, fmt::format("found '{}'; allowed: {}", word, placeholder));
-    } else if (streams > 1 && rest.size() == text.size()) {
+    } else if (streams.size() > 1 && rest.size() == text.size()) {
       find.error(path, fmt::format("found '{}' for {} streams; allowed: a path with {}", text,
-                                   streams == 2 ? "several" : std::to_string(streams), placeholder));
+                                   streams.size() == 2 ? "several" : std::to_string(streams.size()), placeholder));
+    }
+    for (const auto& source : streams) {
+      const auto target = sink_path(s, source.id);
+      if (target == source.uri) find.error(path, fmt::format("found '{}', which a stream reads", target.string()));
     }
     if (s.fps && s.kind == "jsonl") find.note(fmt::format("sinks.{}.fps", i), "the kind 'jsonl' has no use for it");
   }

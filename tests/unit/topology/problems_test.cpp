@@ -95,6 +95,7 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"sinks.0.path=out/{steam}.jsonl", "--set:1:14: sinks.0.path: found '{steam}'; allowed: {stream}"},
       {"sinks.1={kind: mp4, path: out.jsonl}",
        "--set:1:27: sinks.1.path: found 'out.jsonl', which sinks.0.path is already"},
+      {"sinks.0.path=clip.mp4", "--set:1:14: sinks.0.path: found 'clip.mp4', which a stream reads"},
       {"sinks.0.kind=csv", "--set:1:14: sinks.0.kind: found 'csv'; allowed: jsonl, mp4"},
       {"jobs.queue.kind=nats", "--set:1:6: jobs: note: this version has no durable jobs\n--set:1:12: jobs.queue.url: "
                                "is missing; allowed: the address of the queue"},
@@ -108,7 +109,7 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
        "--set:1:9: streams.2: found '2'; allowed: the index of an item, 0 to 1, where the last adds one"},
       {"stages.decode.device.x=1", "--set:1:22: stages.decode.device: found a map; allowed: auto, cpu, cuda"},
       {"stages", "--set:1:1: found 'stages'; allowed: PATH=VALUE"},
-      {"stages.decode=[{]", "--set:1:17: not valid YAML: end of map flow not found"},
+      {"stages.decode=[{]", "--set:1:17: not valid YAML: illegal flow end"},
   }));
   CAPTURE(r.set);
   CHECK(with(r.set) == split(r.problems));
@@ -197,14 +198,16 @@ TEST_CASE("roles must make a pipeline together", "[topology]") {
   const std::string worker = "  w: {stages: [decode, preprocess, inference, postprocess], dial: \"tcp://h:1\"}\n";
   CHECK(nodes("  h: {stages: [source, collector], listen: \"tcp://0.0.0.0:1\"}\n" + worker) == strings{note});
   CHECK(nodes("  h: {stages: [source], listen: \"tcp://0.0.0.0:1\"}\n" + worker) ==
-        strings{note, "t.yaml:9:15: nodes.h.stages: has one of source and collector; allowed: both or none, since the "
-                      "head keeps every segment until its results are there"});
+        strings{"t.yaml:8:1: nodes: no role runs collector", note,
+                "t.yaml:9:15: nodes.h.stages: has one of source and collector; allowed: both or none, since the head "
+                "keeps every segment until its results are there"});
   CHECK(nodes("  h: {stages: [source, collector]}\n" + worker) ==
         strings{note, "t.yaml:9:6: nodes.h: has neither listen nor dial, so no other role reaches it",
                 "t.yaml:10:67: nodes.w.dial: no role has listen, so nothing answers"});
-  CHECK(nodes("  h: {stages: [source, collector, decode], listen: \"tcp://0.0.0.0:1\", scale: {min: 3, max: 2}}\n") ==
-        strings{"t.yaml:8:1: nodes: no role has the stage 'preprocess'", note,
-                "t.yaml:9:78: nodes.h.scale: min is larger than max"});
+  CHECK(nodes("  h: {stages: [source, collector, decode], scale: {min: 3, max: 2}}\n") ==
+        strings{"t.yaml:8:1: nodes: no role runs preprocess, inference, postprocess", note,
+                "t.yaml:9:51: nodes.h.scale: min is larger than max",
+                "t.yaml:9:65: nodes.h.scale.max: found '2' for the role with source; allowed: 1"});
 }
 
 TEST_CASE("parts that this version does not act on are said, not ignored", "[topology]") {
