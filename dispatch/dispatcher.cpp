@@ -133,32 +133,32 @@ void dispatcher::worker_joined(core::worker_id worker, worker_capacity capacity,
 void dispatcher::worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out) {
   auto* w = state_->workers.find(worker);
   if (!w) return;
-  w->last_seen = now;
+  state_->workers.heard(*w, now);
   w->load.credit += segments;
   state_->workers.update(*w);
   state_->place_waiting(now, out);
 }
 
 void dispatcher::worker_heartbeat(core::worker_id worker, core::time_point now) {
-  if (auto* w = state_->workers.find(worker)) w->last_seen = now;
+  if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
 }
 
 void dispatcher::worker_draining(core::worker_id worker, core::time_point now, actions& out) {
   auto* w = state_->workers.find(worker);
   if (!w) return;
-  w->last_seen = now;
+  state_->workers.heard(*w, now);
   state_->workers.drain(*w);
   state_->place_waiting(now, out);
 }
 
 void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
-  state_->lose_worker(worker, now, out);
+  state_->lose_worker(worker, true, now, out);
 }
 
 void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out) {
   auto* w = state_->workers.find(worker);
   auto* g = state_->find(segment);
-  if (w) w->last_seen = now;
+  if (w) state_->workers.heard(*w, now);
   if (!w || !g || g->holder != worker) return;
   auto& s = *state_->find(segment.stream);
   if (const auto missing = g->kept.sums().pending; missing > 0 || !g->complete()) {
@@ -175,7 +175,7 @@ void dispatcher::segment_failed(core::worker_id worker, core::segment_id segment
                                 core::time_point now, actions& out) {
   auto* w = state_->workers.find(worker);
   auto* g = state_->find(segment);
-  if (w) w->last_seen = now;
+  if (w) state_->workers.heard(*w, now);
   if (!w || !g || g->holder != worker) return;
   state_->fail(*state_->find(segment.stream), segment.number, why.message, now, out);
   state_->place_waiting(now, out);

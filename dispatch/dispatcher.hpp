@@ -47,10 +47,12 @@ struct stream_load {
 /// keeps up. Live streams are placed before lossless segments.
 ///
 /// **Failures.** A failure that a worker reports, an end with wanted frames left, and a stall count against the
-/// segment; the `attempts`-th in a row without a new result between them quarantines it. A worker's death is weak
-/// evidence, as bystanders die too: after `attempts` - 1 (at least 1) deaths in a row without a new result the segment
-/// is suspect and gets a worker of its own (lossless segments only); as many deaths there quarantine it. What is left
-/// of a quarantined segment is dropped (`poison`), and its stream goes on.
+/// segment; the `attempts`-th in a row without a new result between them quarantines it: what is left of it is dropped
+/// (`poison`), and its stream goes on. A worker's death is weak evidence, as bystanders die too: after `attempts` - 1
+/// (at least 1) deaths in a row without a new result the segment is suspect and gets a worker of its own; as many
+/// deaths there quarantine it. Where nothing was heard of the worker since it got the segment it may have been dead
+/// before, so that death counts a quarter. A live segment is given up to the next keyframe instead (`shed`), as fresh
+/// frames are worth more than knowing who is to blame.
 ///
 /// **Push-back and shedding.** See `stream_limits`.
 ///
@@ -89,9 +91,12 @@ class dispatcher {
   /// The worker takes that many more lossless segments. It grants as many as it has free, at first after joining, later
   /// one for each that ended there, in whichever way.
   void worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out);
+  /// The worker is alive. To come at least four times in a lease timeout: after half of it in silence the worker gets
+  /// nothing new, after all of it it is out.
   void worker_heartbeat(core::worker_id worker, core::time_point now);
   /// It takes nothing new and finishes what it has; live streams leave at their next segment.
   void worker_draining(core::worker_id worker, core::time_point now, actions& out);
+  /// The worker is known to be gone: its link broke, its process ended.
   void worker_lost(core::worker_id worker, core::time_point now, actions& out);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,

@@ -25,7 +25,7 @@ struct segment_state {
   std::optional<core::time_point> closed; ///< by the source
   core::time_point touched{};             ///< last lease or outcome
   std::uint32_t failures = 0;             ///< in a row without a new outcome
-  std::uint32_t deaths = 0;               ///< of its workers, likewise
+  std::uint32_t deaths = 0;               ///< of its workers, likewise, in quarters
   std::uint32_t lonely_deaths = 0;        ///< likewise, of workers that had nothing else
   bool waiting = false;                   ///< in its stream's queue or among the suspects
   bool suspect = false;
@@ -81,8 +81,8 @@ struct dispatcher::state {
 
   // failing.cpp: what becomes of a segment whose worker did not do it
   void fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now, actions& out);
-  void die(stream_state& s, std::uint64_t number, core::time_point now, actions& out);
-  void lose_worker(core::worker_id worker, core::time_point now, actions& out);
+  void die(stream_state& s, std::uint64_t number, bool certain, core::time_point now, actions& out);
+  void lose_worker(core::worker_id worker, bool noticed, core::time_point now, actions& out);
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
   void give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);

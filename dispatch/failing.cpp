@@ -18,19 +18,25 @@ void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::s
 }
 
 /// The holder is dead, with this segment among others.
-void dispatcher::state::die(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
+void dispatcher::state::die(stream_state& s, std::uint64_t number, bool certain, core::time_point now, actions& out) {
   auto& g = s.segments[number];
   const bool was_alone = alone == id_of(s, number);
   end_lease(s, g);
   if (g.kept.sums().pending > 0) {
-    const auto enough = std::max(config.attempts, 2U) - 1;
-    ++g.deaths;
-    if (was_alone) ++g.lonely_deaths;
-    if (g.lonely_deaths >= enough || (s.live() && g.deaths >= config.attempts)) {
-      quarantine_segment(s, number, std::to_string(g.deaths) + " workers in a row died with it", out);
+    // In quarters of a death.
+    const auto enough = 4 * (std::max(config.attempts, 2U) - 1);
+    const auto weight = certain ? 4U : 1U;
+    g.deaths += weight;
+    if (was_alone) g.lonely_deaths += weight;
+    if (s.live() && g.deaths >= enough) {
+      give_up(s, number, core::drop_reason::shed, out);
       return;
     }
-    g.suspect = !s.live() && g.deaths >= enough;
+    if (g.lonely_deaths >= enough) {
+      quarantine_segment(s, number, "its workers died, the last of them with nothing else to do", out);
+      return;
+    }
+    g.suspect = g.deaths >= enough;
   }
   retry(s, number, now, out);
 }
@@ -53,14 +59,15 @@ void dispatcher::state::retry(stream_state& s, std::uint64_t number, core::time_
   if (s.segments.contains(number)) want_lease(s, number, now, out);
 }
 
-void dispatcher::state::lose_worker(core::worker_id worker, core::time_point now, actions& out) {
+/// `noticed`: it is known when it died; otherwise it fell silent.
+void dispatcher::state::lose_worker(core::worker_id worker, bool noticed, core::time_point now, actions& out) {
   auto* w = workers.find(worker);
   if (!w) return;
   // Out of the ranking first, so that nothing it loses comes back to it.
   workers.drain(*w);
   auto held = w->leases;
   std::sort(held.begin(), held.end());
-  for (const auto& id : held) die(*find(id.stream), id.number, now, out);
+  for (const auto& id : held) die(*find(id.stream), id.number, noticed || w->last_seen > find(id)->touched, now, out);
   if (reserved == worker) release_reserved();
   workers.remove(worker);
   for (auto& s : streams)
@@ -103,15 +110,20 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
 void dispatcher::state::expire(core::time_point now, actions& out) {
   std::vector<core::worker_id> silent;
   std::vector<core::segment_id> held;
-  workers.for_each([&](const worker_state& w) {
-    if (now - w.last_seen > config.lease_timeout)
+  workers.for_each([&](worker_state& w) {
+    if (now - w.last_seen > config.lease_timeout) {
       silent.push_back(w.id);
-    else
-      held.insert(held.end(), w.leases.begin(), w.leases.end());
+      return;
+    }
+    if (!w.quiet && now - w.last_seen > config.lease_timeout / 2) {
+      w.quiet = true;
+      workers.update(w);
+    }
+    held.insert(held.end(), w.leases.begin(), w.leases.end());
   });
   for (auto id : silent) {
     out.emplace_back(worker_expired{id});
-    lose_worker(id, now, out);
+    lose_worker(id, false, now, out);
   }
   for (const auto& id : held) check_lease(id, now, out);
 }

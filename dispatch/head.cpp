@@ -60,6 +60,7 @@ void head::cancel(core::stream_id stream, core::time_point now, actions& out) {
   if (!find(stream)) return;
   // Nothing more is sent; packets that the source pushes from now on are ignored.
   dispatcher_.remove_stream(stream, now, dispatcher_actions_);
+  settle(now, out);
   finish(stream, now, out);
 }
 

@@ -65,7 +65,7 @@ bool dispatcher::state::lease_live(stream_state& s, core::time_point now, action
 /// The worker for a live stream's next segment: its own, unless that fails, leaves or lags and another has room.
 worker_state* dispatcher::state::choose_place(stream_state& s, const segment_state& g, core::time_point now) {
   auto* own = workers.find(s.place);
-  const bool stays = own && !own->draining;
+  const bool stays = own && !own->draining && !own->quiet;
   bool lags = false;
   if (stays) {
     for (const auto& other : s.segments) {
@@ -105,7 +105,7 @@ void dispatcher::state::place_suspects(core::time_point now, actions& out) {
     if (g) g->waiting = false;
     suspects.pop_front();
   }
-  if (auto* w = workers.find(reserved); suspects.empty() || !w || w->draining) release_reserved();
+  if (auto* w = workers.find(reserved); suspects.empty() || !w || w->draining || w->quiet) release_reserved();
   if (suspects.empty()) return;
   auto* w = workers.find(reserved);
   if (!w) {
@@ -223,6 +223,7 @@ void dispatcher::state::unblock(stream_state& s, core::time_point now, actions& 
   for (auto n = s.segments.end_number(); n-- > oldest + 1;) {
     auto& g = s.segments[n];
     if (!g.leased() || g.complete() || g.kept.truncated()) continue;
+    if (s.segments[oldest].suspect && g.holder != reserved) continue; // would not help it
     out.emplace_back(revoke{g.holder, id_of(s, n)});
     end_lease(s, g);
     want_lease(s, n, now, out);

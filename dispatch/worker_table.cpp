@@ -59,7 +59,7 @@ void worker_table::remove(core::worker_id id) {
 void worker_table::update(worker_state& w) {
   std::optional<std::uint64_t> bulk;
   std::optional<std::uint64_t> live;
-  if (!w.draining) {
+  if (!w.draining && !w.quiet) {
     if (w.load.credit > 0 && !w.reserved) bulk = share(w.load.bulk, w.capacity.bulk);
     if (w.load.live < w.capacity.live) live = share(w.load.live, w.capacity.live);
   }
@@ -71,6 +71,13 @@ void worker_table::drain(worker_state& w) {
   if (w.draining) return;
   w.draining = true;
   if (w.capacity.bulk > 0) --bulk_workers_;
+  update(w);
+}
+
+void worker_table::heard(worker_state& w, core::time_point now) {
+  w.last_seen = now;
+  if (!w.quiet) return;
+  w.quiet = false;
   update(w);
 }
 
@@ -95,7 +102,7 @@ worker_state* worker_table::next_for_live(core::worker_id avoid) noexcept {
 worker_state* worker_table::next_to_reserve() noexcept {
   worker_state* best = nullptr;
   for_each([&](worker_state& w) {
-    if (w.draining || w.capacity.bulk == 0) return;
+    if (w.draining || w.quiet || w.capacity.bulk == 0) return;
     if (!best || share(w.load.bulk, w.capacity.bulk) < share(best->load.bulk, best->capacity.bulk)) best = &w;
   });
   return best;

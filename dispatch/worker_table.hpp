@@ -35,6 +35,7 @@ struct worker_state {
   worker_load load;
   core::time_point last_seen{};
   bool draining = false;
+  bool quiet = false;    ///< silent for half a lease timeout: gets nothing
   bool reserved = false; ///< for a suspect segment: gets no other lossless one
   std::vector<core::segment_id> leases;
   worker_ranking::position bulk_position;
@@ -51,6 +52,7 @@ class worker_table {
   void remove(core::worker_id id);
   void update(worker_state& worker);
   void drain(worker_state& worker);
+  void heard(worker_state& worker, core::time_point now);
 
   /// The worker with credit and the least relative backlog; `favourite` if that has no more. Another than `avoid`,
   /// unless there is no other to wait for.
