@@ -19,8 +19,8 @@ struct candidate {
 
 /// Appends the anchors whose best score is at least `threshold`, by rising index, from scores with one contiguous plane
 /// of anchors per class: score of class c and anchor a at scores[c * plane_stride + a] (YOLOv8: [4 + C][A]).
-/// `objectness`, where not null, is one more plane, by which each anchor's score is multiplied. All scores must be
-/// finite (a NaN counts as no score) and objectness at most 1. Thread-safe.
+/// `objectness`, where not null, is one more plane, by which each anchor's score is multiplied; scores are at most 1
+/// then. A NaN counts as no score. Thread-safe.
 void best_class_planar(const float* scores, std::size_t plane_stride, std::size_t classes, std::size_t anchors,
                        const float* objectness, float threshold, std::vector<candidate>& out);
 
