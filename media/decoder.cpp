@@ -90,6 +90,7 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
   context->opaque = this;
   context->get_buffer2 = get_buffer;
   context->thread_count = options.threads;
+  context->thread_type = FF_THREAD_SLICE; // a frame's own threads: packets in, frames and errors out, one by one
   context->pkt_timebase = microsecond_base;
   context->codec_tag = d.tag;
   context->width = d.width_px;
@@ -209,8 +210,12 @@ std::optional<decoded> decoder::receive() {
 
 void decoder::flush() {
   auto& self = *impl_;
+  // What the H.264 decoder holds back behind a recovery point it knows to be whole only when it lets go of it in the
+  // regular way; draining, it would drop it.
+  self.context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   (void)avcodec_send_packet(self.context.get(), nullptr); // cannot fail but for being at the end already
   self.collect();
+  self.context->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
   avcodec_flush_buffers(self.context.get());
   for (const auto& lost : self.open)
     self.ready.push_back({lost.key, core::fail(core::errc::corrupt, self.codec + ": the packet gave no frame")});
