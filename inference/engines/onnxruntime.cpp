@@ -5,6 +5,7 @@
 #include <memory>
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
+#include <string_view>
 #include <utility>
 
 #include "inference/engines/batch.hpp"
@@ -17,6 +18,8 @@ namespace {
 constexpr auto engine_name = "onnxruntime";
 
 core::errc meaning(const Ort::Exception& e) {
+  // An operator it does not know (a newer or a custom one) makes a model "invalid" too; only the text tells.
+  if (std::string_view{e.what()}.find("No Op registered") != std::string_view::npos) return core::errc::unsupported;
   switch (e.GetOrtErrorCode()) {
   case ORT_NO_SUCHFILE: return core::errc::not_found;
   case ORT_INVALID_PROTOBUF:
@@ -92,6 +95,7 @@ class onnxruntime_session final : public session, public std::enable_shared_from
       if (tensor->type == core::element_type::f16) tensor->type = core::element_type::f32;
       info.outputs.push_back(*std::move(tensor));
     }
+    if (info.outputs.empty()) return core::fail(core::errc::corrupt, info.name + ": the model has no outputs");
     auto plan = plan_inputs(info);
     if (!plan) return tl::unexpected{std::move(plan).error()};
     plan_ = *plan;

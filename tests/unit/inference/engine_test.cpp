@@ -120,6 +120,29 @@ TEST_CASE("a model that cannot be fed with images is refused, with its inputs na
   }
 }
 
+TEST_CASE("a model without outputs is damaged, and one with an operator that nobody knows is unsupported") {
+  const tests::scratch_folder folder;
+  const auto mute = tests::onnx::graph{}
+                        .input("images", tests::onnx::type::f32, {1, 3, 8, 8})
+                        .node("Relu", {"images"}, {"y"})
+                        .model();
+  const auto strange = tests::onnx::graph{}
+                           .input("images", tests::onnx::type::f32, {1, 3, 8, 8})
+                           .node("Frobnicate", {"images"}, {"y"})
+                           .output("y", tests::onnx::type::f32, {1, 3, 8, 8})
+                           .model();
+  for (const auto* engine : inference::engines()) {
+    if (!engine->info().absent.empty()) continue;
+    auto error = load_error(engine->info().name, folder.write("mute.onnx", mute));
+    INFO(error.message);
+    CHECK(error.code == errc::corrupt);
+    error = load_error(engine->info().name, folder.write("strange.onnx", strange));
+    INFO(error.message);
+    CHECK(error.code == errc::unsupported);
+    CHECK(contains(error.message, "Frobnicate"));
+  }
+}
+
 TEST_CASE("a model with elements that nobody here reads is refused") {
   const tests::scratch_folder folder;
   const auto model = folder.write("f64.onnx", tests::onnx::graph{}
