@@ -58,7 +58,7 @@ class synthetic_source final : public packet_source {
     settings.frame_rate = av_d2q(scene.frames_per_s, 10'000);
     settings.time_base = av_inv_q(settings.frame_rate);
     settings.gop_frames = scene.gop_frames;
-    settings.b_frames = scene.b_frames;
+    if (scene.codec == "h264" || scene.codec == "hevc" || scene.codec == "mpeg4") settings.b_frames = scene.b_frames;
     settings.bit_rate = static_cast<std::int64_t>(scene.bit_rate);
     if (scene.codec == "png") settings.format = core::pixel_format::rgb24;
     if (scene.codec == "mjpeg") settings.range = core::color_range::full;

@@ -11,7 +11,8 @@ packet_times timeline::fix(const raw_times& raw) {
   const auto stamp = raw.dts ? raw.dts : raw.pts;
   if (stamp) {
     // the announced start is worth nothing when the packets are somewhere else
-    if (!start_ || (!last_ && std::chrono::abs(*stamp - *start_) > 10 * jump)) start_ = stamp;
+    if (!last_ && (!start_ || std::chrono::abs(*stamp - *start_) > 10 * jump)) start_ = stamp;
+    if (!start_) start_ = *stamp + shift_ - last_->dts - step_; // packets without times came first
     const auto here = *stamp - *start_ + shift_;
     if (last_ && here < last_->dts - jump) shift_ += last_->dts + step_ - here;
   }

@@ -141,7 +141,8 @@ TEST_CASE("a folder of pictures is a stream in natural order, and a bad picture 
   ffmpeg("-f lavfi -i testsrc2=size=640x480 -frames:v 1 " + dir + "/shot100.jpg");
   write_file(dir + "/shot22.jpg", "");
   write_file(dir + "/shot23.jpg", "this is not a picture");
-  const auto jpeg = read_file(dir + "/shot100.jpg");
+  ffmpeg("-f lavfi -i testsrc2=size=64x48 -frames:v 1 " + (folder() / "whole.jpg"));
+  const auto jpeg = read_file(folder() / "whole.jpg");
   write_file(dir + "/shot24.jpg", jpeg.substr(0, jpeg.size() / 2));
   const auto png = read_file(dir + "/shot9.png");
   write_file(dir + "/shot25.png", png.substr(0, png.size() / 2));
@@ -174,7 +175,6 @@ TEST_CASE("a folder of pictures is a stream in natural order, and a bad picture 
     outcome.append(result->frame ? "ok" : core::to_string(result->frame.error().code)).append(" ");
   }
   CHECK(outcome == "ok ok ok ok ok corrupt corrupt corrupt corrupt too_large ");
-  CHECK(all.packets.back()->bytes.size() <= jpeg.size());
 }
 
 TEST_CASE("a glob of files is one stream on one timeline, and a bad file in it loses nothing else") {
@@ -214,7 +214,7 @@ TEST_CASE("a file of another size in mid-stream decodes, frame by frame") {
   }
   CHECK(small == 48);
   CHECK(large == 48);
-  core::media_time last{-1};
+  core::media_time last = -std::chrono::seconds{1};
   for (const auto& packet : all.packets) {
     CHECK(packet->dts >= last);
     last = packet->dts;
@@ -248,10 +248,7 @@ TEST_CASE("a blocking read ends when somebody asks to stop") {
   CHECK(blocked.get().error().code == errc::cancelled);
 }
 
-TEST_CASE("a server that accepts and says nothing is unavailable after the time allowed") {
-  // the system's own listening socket, never accepted from
-  const auto listener = clip("small.mp4", "-c:v libx264 -g 12 -bf 2");
-  (void)listener;
+TEST_CASE("a connection that does not come about is unavailable after the time allowed") {
   source_options options;
   options.uri = "tcp://127.0.0.1:0?listen=1"; // waits for a client that never comes
   options.open_timeout = std::chrono::milliseconds{200};
