@@ -134,7 +134,7 @@ core::expected<core::frame_ptr> annotate(const core::frame_view& view, std::span
     painter paint{frame->view};
     const double unit =
         style.scale > 0 ? style.scale : std::clamp(std::min(view.width_px, view.height_px) / 540.0, 0.6, 4.0);
-    const int thickness = std::max(2, static_cast<int>(std::lround(1.2 * unit)) * 2);
+    const int thickness = static_cast<int>(std::lround(1 + unit)) * 2;
     const int plate_height = std::max(12, static_cast<int>(std::lround(11 * unit)) * 2);
     const auto shadow = to_yuv({0, 0, 0}, frame->view);
     const cv::Rect whole{0, 0, view.width_px, view.height_px};
@@ -144,7 +144,7 @@ core::expected<core::frame_ptr> annotate(const core::frame_view& view, std::span
       const auto [left, top, width, height] = object.box;
       if (!std::isfinite(left + top + width + height)) continue;
       const auto pixel = [](float value, int limit) {
-        return static_cast<int>(std::lround(std::clamp(value, -16.F, static_cast<float>(limit) + 16)));
+        return static_cast<int>(std::lround(std::clamp(value, -16.F, static_cast<float>(limit) + 16))) & ~1;
       };
       const cv::Point begin{pixel(left, whole.width), pixel(top, whole.height)};
       const cv::Point end{pixel(left + width, whole.width), pixel(top + height, whole.height)};

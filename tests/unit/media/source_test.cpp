@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "tests/catch.hpp"
 #include "tests/unit/media/clips.hpp"
@@ -248,11 +250,29 @@ TEST_CASE("a blocking read ends when somebody asks to stop") {
   CHECK(blocked.get().error().code == errc::cancelled);
 }
 
-TEST_CASE("a connection that does not come about is unavailable after the time allowed") {
+TEST_CASE("a server that accepts and says nothing is unavailable after the time allowed") {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(listener, 1) == 0);
+  REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
   source_options options;
-  options.uri = "tcp://127.0.0.1:0?listen=1"; // waits for a client that never comes
+  options.uri = "rtsp://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/main";
   options.open_timeout = std::chrono::milliseconds{200};
   const auto source = open_source(options);
   REQUIRE_FALSE(source);
   CHECK(source.error().code == errc::unavailable);
+  CHECK(source.error().message.find("within the time allowed") != std::string::npos);
+
+  std::stop_source stop; // and somebody may stop the wait
+  options.open_timeout = std::chrono::minutes{5};
+  options.stop = stop.get_token();
+  auto blocked = std::async(std::launch::async, [&] { return open_source(options); });
+  stop.request_stop();
+  REQUIRE(blocked.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  CHECK(blocked.get().error().code == errc::cancelled);
+  ::close(listener);
 }
