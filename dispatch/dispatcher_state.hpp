@@ -56,11 +56,11 @@ struct dispatcher::state {
   std::uint32_t epoch = 0;
   std::vector<std::unique_ptr<stream_state>> streams;
   worker_table workers;
-  std::deque<core::stream_id> turns;     ///< lossless streams with waiting segments
-  std::vector<core::stream_id> unplaced; ///< live streams that need a worker with room
-  std::deque<core::segment_id> suspects; ///< waiting for a worker of their own
-  core::worker_id reserved = no_worker;  ///< the worker kept for suspects
-  std::optional<core::segment_id> alone; ///< the suspect it works on
+  std::deque<core::stream_id> turns;      ///< lossless streams with waiting segments
+  std::vector<core::stream_id> unplaced;  ///< live streams that need a worker with room
+  std::vector<core::segment_id> suspects; ///< waiting for a worker of their own
+  core::worker_id reserved = no_worker;   ///< the worker kept for suspects
+  std::optional<core::segment_id> alone;  ///< the suspect it works on
   std::size_t leases = 0;
   std::optional<core::time_point> deadline; ///< set by shutdown
 
@@ -72,6 +72,7 @@ struct dispatcher::state {
 
   // leasing.cpp: who gets what
   [[nodiscard]] bool needs_worker(const segment_state& g) const noexcept;
+  [[nodiscard]] std::optional<std::uint64_t> oldest_pending(const stream_state& s) const noexcept;
   void want_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out);
   void place_waiting(core::time_point now, actions& out);
   void lease(stream_state& s, std::uint64_t number, worker_state& w, core::time_point now, actions& out);

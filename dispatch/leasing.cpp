@@ -11,6 +11,12 @@ bool dispatcher::state::needs_worker(const segment_state& g) const noexcept {
   return sums.pending > 0 || sums.bytes > config.segment_retain_bytes;
 }
 
+std::optional<std::uint64_t> dispatcher::state::oldest_pending(const stream_state& s) const noexcept {
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+    if (s.segments[n].kept.sums().pending > 0) return n;
+  return std::nullopt;
+}
+
 /// Puts a segment that needs a worker where it will get one.
 void dispatcher::state::want_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
   auto& g = s.segments[number];
@@ -96,19 +102,23 @@ void dispatcher::state::move_place(stream_state& s, worker_state* to) {
   }
 }
 
-/// Keeps one worker free of others for segments that may have killed theirs, one at a time.
+/// Keeps one worker free of others for segments that may have killed theirs, one at a time. A suspect's turn comes when
+/// it is the oldest of its stream, since until then its source may be held back and it could not end.
 void dispatcher::state::place_suspects(core::time_point now, actions& out) {
   if (alone) return;
-  while (!suspects.empty()) {
-    auto* g = find(suspects.front());
-    if (g && g->waiting && needs_worker(*g)) break;
+  std::erase_if(suspects, [&](core::segment_id id) {
+    auto* g = find(id);
+    if (g && g->waiting && needs_worker(*g)) return false;
     if (g) g->waiting = false;
-    suspects.pop_front();
-  }
-  if (auto* w = workers.find(reserved); suspects.empty() || !w || w->draining || w->quiet) release_reserved();
-  if (suspects.empty()) return;
+    return true;
+  });
+  const auto next = std::find_if(suspects.begin(), suspects.end(), [&](core::segment_id id) {
+    return oldest_pending(*find(id.stream)).value_or(id.number) == id.number;
+  });
   auto* w = workers.find(reserved);
-  if (!w) {
+  if (next == suspects.end() || !w || w->draining || w->quiet) release_reserved();
+  if (next == suspects.end()) return;
+  if (reserved == no_worker) {
     w = workers.next_to_reserve();
     if (!w) return;
     reserved = w->id;
@@ -116,8 +126,8 @@ void dispatcher::state::place_suspects(core::time_point now, actions& out) {
     workers.update(*w);
   }
   if (w->load.bulk > 0 || w->load.credit == 0) return;
-  alone = suspects.front();
-  suspects.pop_front();
+  alone = *next;
+  suspects.erase(next);
   lease(*find(alone->stream), alone->number, *w, now, out);
 }
 
@@ -216,14 +226,12 @@ void dispatcher::state::finish_if_done(stream_state& s, std::uint64_t number) {
 /// A lossless stream whose oldest segment finds no worker can hold workers with younger segments that cannot end,
 /// because the source is held back until the oldest is done. It gives up the youngest of them.
 void dispatcher::state::unblock(stream_state& s, core::time_point now, actions& out) {
-  if (s.granted > 0 || s.segments.empty()) return;
-  auto oldest = s.segments.first();
-  while (oldest < s.segments.end_number() && s.segments[oldest].kept.sums().pending == 0) ++oldest;
-  if (oldest >= s.segments.end_number() || !s.segments[oldest].waiting) return;
-  for (auto n = s.segments.end_number(); n-- > oldest + 1;) {
+  const auto oldest = oldest_pending(s);
+  if (s.granted > 0 || !oldest || !s.segments[*oldest].waiting) return;
+  for (auto n = s.segments.end_number(); n-- > *oldest + 1;) {
     auto& g = s.segments[n];
     if (!g.leased() || g.complete() || g.kept.truncated()) continue;
-    if (s.segments[oldest].suspect && g.holder != reserved) continue; // would not help it
+    if (s.segments[*oldest].suspect && g.holder != reserved) continue; // would not help it
     out.emplace_back(revoke{g.holder, id_of(s, n)});
     end_lease(s, g);
     want_lease(s, n, now, out);

@@ -32,10 +32,10 @@ void dispatcher::state::top_up(stream_state& s, actions& out) {
 
 /// Since when the oldest frame without an outcome is due, so that a decoder's own delay is no lag.
 std::optional<core::time_point> dispatcher::state::lag_since(const stream_state& s) const {
-  for (const auto& g : s.segments)
-    if (g.kept.sums().pending > 0)
-      return g.kept.due_since(static_cast<std::uint32_t>(g.codec->reorder_frames), g.closed);
-  return std::nullopt;
+  const auto oldest = oldest_pending(s);
+  if (!oldest) return std::nullopt;
+  const auto& g = s.segments[*oldest];
+  return g.kept.due_since(static_cast<std::uint32_t>(g.codec->reorder_frames), g.closed);
 }
 
 /// Whether a live stream's next frame is one too many.

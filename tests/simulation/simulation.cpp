@@ -79,6 +79,7 @@ void survive(const scenario& what, bool quarantines) {
 }
 
 void survive_seeds(std::uint64_t first, std::uint64_t count, const faults& wrong, bool quarantines = false) {
+  if (const auto* times = std::getenv("PENSTOCK_SIMULATION_TIMES")) count *= std::stoull(times);
   if (const auto* only = std::getenv("PENSTOCK_SIMULATION_SEED")) {
     first = std::stoull(only);
     count = 1;
@@ -88,19 +89,19 @@ void survive_seeds(std::uint64_t first, std::uint64_t count, const faults& wrong
 
 } // namespace
 
-TEST_CASE("without faults every frame of a lossless stream comes once and in order") { survive_seeds(0, 150, {}); }
+TEST_CASE("without faults every frame of a lossless stream comes once and in order") { survive_seeds(1'000'000, 150, {}); }
 
 TEST_CASE("workers that crash cost no frame and nothing is quarantined") {
   faults wrong;
   wrong.crash_every_us = 400'000;
-  survive_seeds(1000, 150, wrong);
+  survive_seeds(2'000'000, 150, wrong);
 }
 
 TEST_CASE("workers that pause and come back late cost no frame") {
   faults wrong;
   wrong.pause_every_us = 400'000;
   wrong.duplicate = 0.2;
-  survive_seeds(2000, 150, wrong);
+  survive_seeds(3'000'000, 150, wrong);
 }
 
 TEST_CASE("lost messages and failing sinks are accounted for") {
@@ -110,14 +111,14 @@ TEST_CASE("lost messages and failing sinks are accounted for") {
   wrong.lose_done = 0.05;
   wrong.duplicate = 0.05;
   wrong.sink_fails = 0.05;
-  survive_seeds(3000, 150, wrong, true);
+  survive_seeds(4'000'000, 150, wrong, true);
 }
 
 TEST_CASE("frames that kill or fail their worker are quarantined and their streams go on") {
   faults wrong;
   wrong.poison = 0.004;
   wrong.fails = 0.004;
-  survive_seeds(4000, 150, wrong, true);
+  survive_seeds(5'000'000, 150, wrong, true);
 }
 
 TEST_CASE("everything at once comes to an end with balanced ledgers") {
@@ -131,5 +132,5 @@ TEST_CASE("everything at once comes to an end with balanced ledgers") {
   wrong.poison = 0.001;
   wrong.fails = 0.001;
   wrong.sink_fails = 0.02;
-  survive_seeds(5000, 200, wrong, true);
+  survive_seeds(6'000'000, 200, wrong, true);
 }
