@@ -109,7 +109,7 @@ dispatch::stream_config head_state::core_config(const head_stream& stream, core:
   return config;
 }
 
-void head_state::open_sinks(core::stream_id id, head_stream& stream, const core::codec_ptr& codec) {
+void head_state::open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec) {
   const auto& configs = config_.topology.sinks;
   stream.acks = ack_book{configs.size()};
   for (std::size_t i = 0; i < configs.size(); ++i) {
@@ -120,7 +120,7 @@ void head_state::open_sinks(core::stream_id id, head_stream& stream, const core:
     config.context.stream = stream.source.id;
     config.context.path = topology::sink_path(configs[i], stream.source.id);
     config.context.labels = config_.labels;
-    const double rate = codec && codec->frames_per_s > 0 ? codec->frames_per_s : 25;
+    const double rate = codec.frames_per_s > 0 ? codec.frames_per_s : 25;
     const double sampled = stream.source.sample_fps > 0 ? std::min(stream.source.sample_fps, rate) : rate;
     config.context.frames_per_s = configs[i].fps.value_or(sampled);
     config.decode = config_.decode;
@@ -227,7 +227,7 @@ void head_state::on(const source_opened& message) {
   const auto& tracking = config_.topology.tracking;
   if (auto made = tracking::make_tracker({tracking.kind, tracking.min_iou, tracking.max_age, tracking.min_hits}))
     stream.tracker = std::move(*made);
-  open_sinks(message.stream, stream, message.codec);
+  open_sinks(message.stream, stream, *message.codec);
   core_->add_stream(message.stream, core_config(stream, message.codec), core::clock::now(), actions_);
   carry_out();
 }

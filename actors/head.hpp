@@ -125,7 +125,7 @@ class head_state {
   void open_waiting();
   void finish_if_done();
   void open_source(core::stream_id id, head_stream& stream);
-  void open_sinks(core::stream_id id, head_stream& stream, const core::codec_ptr& codec);
+  void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
   void begin_closing(core::stream_id id, head_stream& stream);
   void finish_stream(core::stream_id id, head_stream& stream);
   void export_metrics();

@@ -89,7 +89,7 @@ struct segment_failed {
 /// A source was opened for the first time.
 struct source_opened {
   core::stream_id stream;
-  core::codec_ptr codec;    ///< null where only the first packet tells (pictures)
+  core::codec_ptr codec;
   std::uint64_t frames = 0; ///< how many it has, an estimate; 0 when not known
 };
 

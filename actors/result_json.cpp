@@ -30,8 +30,8 @@ void append_json(std::string& out, std::string_view stream, std::span<const std:
   std::string_view comma;
   for (const auto& object : result.objects) {
     fmt::format_to(to, R"({}{{"label":{},"class":{},"score":{:.4f},"box":[{:.2f},{:.2f},{:.2f},{:.2f}],"track":)",
-                   comma, json_string(label_of(labels, object.class_index)), object.class_index, object.score, object.box.x,
-                   object.box.y, object.box.w, object.box.h);
+                   comma, json_string(label_of(labels, object.class_index)), object.class_index, object.score,
+                   object.box.x, object.box.y, object.box.w, object.box.h);
     if (object.track == core::no_track)
       out += "null}";
     else

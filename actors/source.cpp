@@ -65,6 +65,14 @@ void source_state::open() {
     return;
   }
   source_ = std::move(*opened);
+  if (!source_->codec()) { // only the first packet tells
+    auto first = source_->read();
+    if (!first) {
+      handle(first.error());
+      return;
+    }
+    first_ = std::move(*first);
+  }
   backoff_.reset();
   if (announced_) return;
   announced_ = true;
@@ -77,7 +85,7 @@ void source_state::read_packets() {
   std::optional<core::error> trouble;
   const std::size_t most = config_.live ? 1 : std::min<std::size_t>(granted_, most_packets);
   for (std::size_t i = 0; i < most && !trouble; ++i) {
-    auto packet = source_->read();
+    auto packet = first_ ? core::expected<core::packet_ptr>{std::exchange(first_, nullptr)} : source_->read();
     if (!packet) {
       trouble = packet.error();
       break;

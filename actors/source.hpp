@@ -50,6 +50,7 @@ struct source_state {
   media::backoff backoff_;
   std::mt19937_64 jitter_;
   std::unique_ptr<media::packet_source> source_;
+  core::packet_ptr first_;                      ///< read while opening
   core::codec_ptr codec_;                       ///< of the packets sent so far
   core::media_time reached_{0};                 ///< end of the timeline so far
   std::optional<core::time_point> pace_origin_; ///< when the timeline began, for files that play as if live

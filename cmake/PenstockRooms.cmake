@@ -12,6 +12,8 @@ add_library(penstock_flags INTERFACE)
 target_compile_options(penstock_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
                                                 -Wcast-align -Woverloaded-virtual -Werror)
 if(PENSTOCK_SANITIZE)
+  # With sanitizers GCC 12 sees uninitialised values inside Highway that are not there.
+  add_compile_options(-Wno-maybe-uninitialized)
   # CAF 0.17.6 passes the address of a null reference when a spawned function has no argument.
   add_compile_options(-fsanitize=${PENSTOCK_SANITIZE} -fno-omit-frame-pointer -g1)
   if(PENSTOCK_SANITIZE MATCHES undefined)
