@@ -18,7 +18,6 @@ CLIPS = {
     "h264-baseline": ("mp4", [*X264, "-profile:v", "baseline"]),
     "h264-intra-refresh": ("mp4", [*X264, "-x264-params", "intra-refresh=1:bframes=0"]),
     "h264-transport-stream": ("ts", [*X264, "-bf", "2"]),
-    "h264-raw": ("h264", [*X264, "-bf", "2"]),
     "h264-one-gop": ("mp4", [*X264, "-g", "1000", "-bf", "2"]),
     "hevc-open-gop": ("mp4", X265),
     "hevc-closed-gop": ("mkv", [*X265[:-1], X265[-1] + ":no-open-gop=1"]),
@@ -60,6 +59,12 @@ class Frames(SystemTest):
                 self.assert_identity(lines, number)
                 for line in lines:
                     self.assertAlmostEqual(line["pts_ms"] - lines[0]["pts_ms"], 40 * line["seq"], delta=2)
+
+    def test_a_raw_video_without_any_times_keeps_the_order_of_presentation(self):
+        clip = self.clip("clip.h264", 60, *X264, "-bf", "2")
+        program = self.run_to_end(self.topology({"clip": clip}))
+        self.assert_delivered(program, "clip", 60)
+        self.assert_identity(program.lines("clip"))
 
     def test_each_result_of_a_synthetic_stream_belongs_to_its_frame(self):
         codecs = ["h264", "h264&open_gop=1", "hevc&open_gop=1", "vp9", "av1", "mpeg4", "mjpeg", "png"]
