@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string_view{argv[1]} == "--json") {
     json = argv[2];
   } else if (argc != 1) {
-    std::fputs("usage: bench_kernels [--json FILE]\n", stderr);
+    std::fputs("usage: kernels [--json FILE]\n", stderr);
     return 64;
   }
   cv::setNumThreads(1);

@@ -181,15 +181,13 @@ void read(const std::string& input, detector& to, int& pictures) {
 int run(const arguments& given, const head& h) {
   detector to{given, h};
   int pictures = 0;
-  const auto start = clock::now();
+  const stopwatch watch;
   read(given["input"], to, pictures);
   for (const auto& input : given.rest()) read(input, to, pictures);
-  const auto seconds = seconds_since(start);
+  const auto figures = watch.figures(to.frames);
   if (!to.close()) throw std::runtime_error(given["out"] + ": cannot be written");
-  const auto per_s = to.frames / seconds;
-  if (given["json"] != "-") std::printf("%d frames in %.2f s: %.1f frames/s\n", to.frames, seconds, per_s);
-  if (!write_figures(given["json"], {{"frames", to.frames}, {"seconds", seconds}, {"frames_per_s", per_s}}))
-    throw std::runtime_error(given["json"] + ": cannot be written");
+  if (given["json"] != "-") std::printf("%d frames, %.1f frames/s\n", to.frames, figures["frames_per_s"].get<double>());
+  if (!write_figures(given["json"], figures)) throw std::runtime_error(given["json"] + ": cannot be written");
   return 0;
 }
 
