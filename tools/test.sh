@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Runs every check, or the steps that are named: tools/test.sh [release] [lint] [asan] [tsan]
+#   release  builds everything and runs all tests (unit, simulation, system, rooms)
+#   lint     clang-format, and a small set of clang-tidy checks on the rooms without heavy headers
+#   asan     AddressSanitizer and UBSan: unit tests, simulation, and the system tests of bad input
+#   tsan     ThreadSanitizer: the pure core and the deterministic tests (the system's libcaf is not instrumented)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+step() { printf '\n==== %s (%s s since the start)\n' "$1" "$SECONDS"; }
+
+configure_and_build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" > "build/$preset.configure.log" 2>&1 || { cat "build/$preset.configure.log"; exit 1; }
+  cmake --build --preset "$preset" -j "$jobs" "$@"
+}
+
+run_release() {
+  step "release: build"
+  configure_and_build release
+  step "release: tests"
+  ctest --test-dir build/release --output-on-failure -j 1
+}
+
+run_lint() {
+  step "lint: format"
+  git ls-files '*.cpp' '*.hpp' | xargs clang-format --dry-run --Werror
+  step "lint: clang-tidy"
+  [ -e build/release/compile_commands.json ] || configure_and_build release --target penstock_core
+  git ls-files 'core/*.cpp' 'dispatch/*.cpp' 'tracking/*.cpp' 'topology/*.cpp' |
+    xargs -P "$jobs" -n 4 clang-tidy --quiet -p build/release 2> /dev/null
+}
+
+run_asan() {
+  step "asan: build"
+  configure_and_build asan
+  step "asan: tests"
+  ASAN_OPTIONS=detect_stack_use_after_return=1 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
+    ctest --test-dir build/asan --output-on-failure -L 'unit|simulation|asan'
+}
+
+run_tsan() {
+  step "tsan: build"
+  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_actors
+  step "tsan: tests"
+  TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=1" \
+    ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|actors)$'
+}
+
+mkdir -p build
+[ $# -gt 0 ] || set -- lint release asan tsan
+for name in "$@"; do
+  case $name in
+    release | lint | asan | tsan) "run_$name" ;;
+    *) printf 'test: no step %s; there are release, lint, asan, tsan\n' "$name" >&2; exit 64 ;;
+  esac
+done
+step "all steps passed: $*"
