@@ -79,7 +79,8 @@ core::expected<void> av_source::choose_stream() {
   if (!avcodec_find_decoder(parameters.codec_id))
     return core::fail(errc::unsupported, fmt::format("no decoder for codec '{}'", codec_name));
   if (parameters.width <= 0 || parameters.height <= 0)
-    return core::fail(errc::corrupt, fmt::format("looks like {}, but has no picture", codec_name));
+    return core::fail(remote() ? errc::unavailable : errc::corrupt,
+                      fmt::format("looks like {}, but no keyframe came", codec_name));
   if (static_cast<std::uint64_t>(parameters.width) * static_cast<std::uint64_t>(parameters.height) >
       options_.max_pixels)
     return core::fail(errc::too_large, fmt::format("{}x{} is beyond max_pixels {}", parameters.width, parameters.height,
@@ -132,14 +133,21 @@ void av_source::describe(const AVCodecParameters& parameters) {
   codec_ = std::make_shared<const core::codec_description>(std::move(d));
 }
 
+bool av_source::remote() const { return input_.traits.kind == "network" || input_.traits.kind == "device"; }
+
+void av_source::set_deadline(std::chrono::milliseconds limit) {
+  // a file comes as fast as it comes
+  deadline_ = remote() ? core::clock::now() + limit : core::time_point::max();
+}
+
 tl::unexpected<core::error> av_source::failed(int code) {
-  const bool network = input_.traits.kind == "network" || input_.traits.kind == "device";
   if (options_.stop.stop_requested()) return core::fail(errc::cancelled, "asked to stop");
-  if (code == AVERROR_EXIT) return core::fail(errc::unavailable, "nothing came within the time allowed");
-  if (code == AVERROR(ENOENT)) return core::fail(network ? errc::unavailable : errc::not_found, av_text(code));
+  if (core::clock::now() > deadline_) return core::fail(errc::unavailable, "nothing came within the time allowed");
   if (code == AVERROR_PROTOCOL_NOT_FOUND || code == AVERROR_DEMUXER_NOT_FOUND)
     return core::fail(errc::unsupported, av_text(code));
-  if (network) return core::fail(errc::unavailable, av_text(code));
+  if (!input_.traits.live && code == AVERROR_HTTP_NOT_FOUND) return core::fail(errc::not_found, av_text(code));
+  if (remote()) return core::fail(errc::unavailable, av_text(code)); // a camera may come, and publish, later
+  if (code == AVERROR(ENOENT)) return core::fail(errc::not_found, av_text(code));
   if (code == AVERROR_INVALIDDATA) return core::fail(errc::corrupt, "neither a video nor a picture that can be read");
   return core::fail(code == AVERROR_EOF ? errc::corrupt : errc::io, av_text(code));
 }
@@ -156,7 +164,7 @@ core::expected<av_ptr<AVPacket>> av_source::next() {
     }
     const int code = av_read_frame(format_.get(), packet.get());
     if (code == AVERROR(EAGAIN)) {
-      if (options_.stop.stop_requested() || core::clock::now() > deadline_) return failed(AVERROR_EXIT);
+      if (options_.stop.stop_requested() || core::clock::now() > deadline_) return failed(code);
       std::this_thread::sleep_for(std::chrono::milliseconds{2}); // a device without a frame yet
     } else if (code < 0) {
       const int io = format_->pb ? format_->pb->error : 0;

@@ -53,7 +53,8 @@ class av_source final : public packet_source {
   core::expected<void> choose_stream();
   core::expected<void> unpack();
   void describe(const AVCodecParameters& parameters);
-  void set_deadline(std::chrono::milliseconds limit) { deadline_ = core::clock::now() + limit; }
+  [[nodiscard]] bool remote() const;
+  void set_deadline(std::chrono::milliseconds limit);
   [[nodiscard]] tl::unexpected<core::error> failed(int code);
   [[nodiscard]] core::expected<av_ptr<AVPacket>> next();
   [[nodiscard]] core::packet_ptr wrap(av_ptr<AVPacket> packet);
