@@ -1,0 +1,312 @@
+"""Bad input gets a clear error and loses nothing else: a good stream beside it is always complete."""
+
+import json
+import os
+import random
+import struct
+import subprocess
+import unittest
+import zlib
+
+import barcode
+import onnx_file as onnx
+from harness import H264, PROGRAM, SystemTest, penstock
+
+GOOD = 50  # frames of the good stream
+GOP = 10
+SHORT_GOPS = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", str(GOP), "-movflags", "+faststart"]
+
+
+def packets_of(path):
+    """(position, size) of each video packet, in the order of the file."""
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pos,size", "-of", "json", path]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [(int(p["pos"]), int(p["size"])) for p in json.loads(out)["packets"]]
+
+
+class BadInput(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.bad = self.dir / "bad.mp4"
+
+    def run_beside_good(self, bad, code=1, **more):
+        """Runs the bad stream between two good ones, which must be complete."""
+        good = self.clip("good.mp4", GOOD, stream=1)
+        streams = {"before": good, "bad": bad, "after": good}
+        program = self.run_to_end(self.topology(streams, **more), code=code)
+        for stream in ("before", "after"):
+            self.assert_delivered(program, stream, GOOD)
+            self.assert_identity(program.lines(stream), 1)
+        self.counts = program.ledger["bad"]
+        return program
+
+    def assert_refused(self, program, *words):
+        """Nothing came in, and the log names the stream's file and says why."""
+        self.assertEqual(self.counts, {"received": 0, "delivered": 0, "dropped": {}, "in_flight": 0})
+        about = [m for m in program.log() if "bad" in m]
+        self.assertTrue(about, program.errors())
+        for word in words:
+            self.assertTrue(any(word in m for m in about), f"{word!r} is not in {about}")
+
+    # --- files that cannot be read at all
+
+    def test_a_text_file_is_refused(self):
+        self.bad.write_text("this is not a video\n" * 1000)
+        self.assert_refused(self.run_beside_good(self.bad), "bad.mp4")
+
+    def test_an_empty_file_is_refused(self):
+        self.bad.touch()
+        self.assert_refused(self.run_beside_good(self.bad), "bad.mp4")
+
+    def test_a_file_of_sound_only_is_refused(self):
+        tone = ["-f", "lavfi", "-i", "sine=duration=2", "-c:a", "aac"]
+        subprocess.run(["ffmpeg", "-v", "error", *tone, self.bad], check=True)
+        self.assert_refused(self.run_beside_good(self.bad), "bad.mp4", "video")
+
+    def test_a_video_without_its_index_is_refused(self):
+        whole = self.clip("whole.mp4", 50).read_bytes()  # the index is at the end
+        self.bad.write_bytes(whole[: len(whole) // 2])
+        self.assert_refused(self.run_beside_good(self.bad), "bad.mp4")
+
+    def test_a_file_that_may_not_be_read_is_refused(self):
+        self.clip("bad.mp4", 5).chmod(0)
+        good = self.clip("good.mp4", GOOD, stream=1)
+        topology = self.topology({"bad": self.bad, "good": good})
+        nobody = {}
+        if os.access(self.bad, os.R_OK):  # root reads everything
+            self.dir.chmod(0o755)
+            (self.dir / "results").mkdir()
+            (self.dir / "results").chmod(0o777)
+            nobody = {"user": "nobody"}
+            if subprocess.run([PROGRAM, "version"], capture_output=True, **nobody).returncode != 0:
+                self.skipTest("this user reads everything, and nobody else may run the program")
+        program = self.start(topology, **nobody)
+        program.ledger = program.finish(code=1)
+        self.assert_delivered(program, "good", GOOD)
+        self.counts = program.ledger["bad"]
+        self.assert_refused(program, "bad.mp4", "ermission")
+
+    def test_a_folder_without_media_or_a_missing_file_is_a_problem_of_the_topology(self):
+        (self.dir / "folder").mkdir()
+        for uri in (self.dir / "folder", self.dir / "nowhere.mp4", self.dir / "*.avi"):
+            done = penstock("run", self.topology({"bad": uri}))
+            self.assertEqual(done.returncode, 78, done)
+            self.assertRegex(done.stderr, r"topology\.yaml:\d+:\d+: streams\.0\.uri: ")
+            self.assertIn(uri.name, done.stderr)
+
+    # --- damaged videos
+
+    def test_of_a_truncated_video_the_readable_frames_are_delivered(self):
+        whole = self.clip("whole.mp4", 100, *SHORT_GOPS)
+        packets = packets_of(whole)
+        position, size = packets[55]
+        self.bad.write_bytes(whole.read_bytes()[: position + size // 2])
+        program = self.run_beside_good(self.bad)
+        self.assertEqual(self.counts["delivered"], 55)
+        self.assertEqual(set(self.counts["dropped"]), {"corrupt"})
+        self.assert_identity(program.lines("bad"))
+        self.assertEqual([line["seq"] for line in program.lines("bad")], list(range(55)))
+
+    def test_damaged_bytes_cost_no_frame_outside_their_group_of_pictures(self):
+        for seed in range(4):
+            with self.subTest(seed=seed):
+                rng = random.Random(seed)
+                whole = self.clip("whole.mp4", 100, *SHORT_GOPS)
+                data = bytearray(whole.read_bytes())
+                group = rng.randrange(3, 7)
+                for frame in range(GOP * group + 2, GOP * group + 6):
+                    position, size = packets_of(whole)[frame]
+                    data[position + 4 : position + size] = rng.randbytes(size - 4)
+                self.bad.write_bytes(data)
+                good = self.clip("good.mp4", GOOD, stream=1)
+                program = self.run_to_end(self.topology({"before": good, "bad": self.bad, "after": good}), code=None)
+                for stream in ("before", "after"):
+                    self.assert_delivered(program, stream, GOOD)
+                counts = program.ledger["bad"]
+                self.assertEqual(counts["received"], 100)
+                self.assertLessEqual(set(counts["dropped"]), {"corrupt"})
+                damaged = range(GOP * group + 2, GOP * (group + 1))
+                sound = [line for line in program.lines("bad") if line["seq"] not in damaged]
+                self.assertEqual([line["seq"] for line in sound], [i for i in range(100) if i not in damaged])
+                self.assert_identity(sound)
+
+    def test_of_a_video_of_noise_every_frame_is_dropped_for_a_reason(self):
+        whole = self.clip("whole.mp4", 40, *SHORT_GOPS)
+        data, rng = bytearray(whole.read_bytes()), random.Random(1)
+        for position, size in packets_of(whole):
+            data[position + 4 : position + size] = rng.randbytes(size - 4)
+        self.bad.write_bytes(data)
+        self.run_beside_good(self.bad)
+        self.assertEqual((self.counts["received"], self.counts["delivered"]), (40, 0))
+        self.assertLessEqual(set(self.counts["dropped"]), {"corrupt", "no_keyframe"})
+
+    def test_damage_in_a_transport_stream_passes(self):
+        whole = self.clip("whole.ts", 150, *SHORT_GOPS[:-2])
+        data, rng = bytearray(whole.read_bytes()), random.Random(2)
+        middle = len(data) // 2 // 188 * 188
+        data[middle : middle + 40 * 188] = rng.randbytes(40 * 188)
+        bad = self.dir / "bad.ts"
+        bad.write_bytes(data)
+        good = self.clip("good.mp4", GOOD, stream=1)
+        program = self.run_to_end(self.topology({"bad": bad, "good": good}), code=None)
+        self.assert_delivered(program, "good", GOOD)
+        counts = program.ledger["bad"]
+        self.assertLessEqual(set(counts["dropped"]), {"corrupt", "no_keyframe"})
+        shown = [barcode.read_objects(line) for line in program.lines("bad")]
+        known = [code[1] for code in shown if code]
+        self.assertEqual(known[:60], list(range(60)))
+        self.assertEqual(known[-40:], list(range(110, 150)))
+        self.assertEqual(known, sorted(known))
+        self.assertLessEqual(len(shown) - len(known), GOP)
+
+    def test_a_change_of_resolution_in_mid_stream_loses_nothing(self):
+        small = self.clip("small.ts", 30, *H264)
+        large = self.clip("large.ts", 30, *H264, size=(512, 384), first=30)
+        bad = self.dir / "bad.ts"
+        bad.write_bytes(small.read_bytes() + large.read_bytes() + small.read_bytes())
+        program = self.run_beside_good(bad, code=0)
+        self.assert_delivered(program, "bad", 90)
+        lines = program.lines("bad")
+        sizes = [(line["width"], line["height"]) for line in lines]
+        self.assertEqual(sizes, [(256, 192)] * 30 + [(512, 384)] * 30 + [(256, 192)] * 30)
+        self.assertEqual([barcode.read_objects(line) for line in lines], [(0, i) for i in [*range(60), *range(30)]])
+
+    def test_a_change_of_resolution_passes_the_annotated_video_as_well(self):
+        small = self.clip("small.ts", 30, *H264)
+        large = self.clip("large.ts", 30, *H264, size=(512, 384), first=30)
+        bad = self.dir / "bad.ts"
+        bad.write_bytes(small.read_bytes() + large.read_bytes())
+        sinks = [{"kind": k, "path": f"results/{{stream}}.{k}"} for k in ("jsonl", "mp4")]
+        program = self.run_beside_good(bad, code=0, sinks=sinks)
+        self.assert_delivered(program, "bad", 60)
+        count = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
+        frames = subprocess.run([*count, program.results / "bad.mp4"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(int(frames), 60)
+
+    # --- pictures
+
+    def pictures(self, count):
+        folder = self.dir / "shots"
+        for i in range(count):
+            self.clip(f"shots/{i:02}.jpg", 1, "-frames:v", "1", "-q:v", "3", first=i)
+        return folder
+
+    def test_a_broken_picture_in_a_folder_is_the_only_one_dropped(self):
+        folder = self.pictures(6)
+        whole = (folder / "03.jpg").read_bytes()
+        for name, data in {"half": whole[: len(whole) // 2], "text": b"no picture", "empty": b""}.items():
+            with self.subTest(name):
+                (folder / "03.jpg").write_bytes(data)
+                program = self.run_beside_good(folder)
+                self.assertEqual(self.counts, {"received": 6, "delivered": 5, "dropped": {"corrupt": 1}, "in_flight": 0})
+                self.assertEqual([line["seq"] for line in program.lines("bad")], [0, 1, 2, 4, 5])
+                self.assert_identity(program.lines("bad"))
+
+    def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded(self):
+        folder = self.pictures(3)
+        chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+        huge = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+        (folder / "01a.png").write_bytes(huge)
+        program = self.run_beside_good(folder)
+        self.assertEqual(self.counts, {"received": 4, "delivered": 3, "dropped": {"too_large": 1}, "in_flight": 0})
+        self.assertEqual([line["seq"] for line in program.lines("bad")], [0, 1, 3])
+        self.assertEqual(self.seen(program), [0, 1, 2])
+
+    def seen(self, program):
+        return [barcode.read_objects(line)[1] for line in program.lines("bad")]
+
+    def test_a_picture_beyond_the_configured_limit_is_dropped_as_too_large(self):
+        folder = self.pictures(3)
+        self.clip("shots/01.jpg", 1, "-frames:v", "1", size=(1024, 768), first=1)
+        good = self.clip("good.mp4", GOOD, stream=1)
+        topology = self.topology({"bad": folder, "good": good}, media={"max_pixels": "0.5Mpx"})
+        program = self.run_to_end(topology, code=1)
+        self.assert_delivered(program, "good", GOOD)
+        self.assertEqual(program.ledger["bad"], {"received": 3, "delivered": 2, "dropped": {"too_large": 1}, "in_flight": 0})  # fmt: skip
+        self.assertEqual(self.seen(program), [0, 2])
+
+    # --- models
+
+    def refused_model(self, model, *words, **stages):
+        done = penstock("run", self.topology({"clip": self.clip("clip.mp4", 1)}, model=model, stages=stages))
+        self.assertEqual(done.returncode, 78, done)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def test_a_model_of_another_input_size_than_the_topology_is_refused_with_both_sizes(self):
+        self.refused_model(self.model(), "640x480", "32x24", preprocess={**barcode.STAGES["preprocess"], "size": [640, 480]})
+
+    def test_a_model_of_other_outputs_than_the_head_expects_is_refused_with_both(self):
+        self.refused_model(self.model(), "fastestdet", "5,64", postprocess={"head": "fastestdet"})
+
+    def test_a_model_that_takes_no_pictures_is_refused_with_what_it_takes(self):
+        path = self.dir / "vector.onnx"
+        nodes = [onnx.node("Identity", ["vector"], ["same"])]
+        path.write_bytes(onnx.model([onnx.value("vector", [1, 77])], [onnx.value("same", [1, 77])], nodes))
+        self.refused_model(path, "vector", "1,77")
+
+    def test_a_model_file_that_is_no_model_is_refused(self):
+        path = self.dir / "junk.onnx"
+        path.write_bytes(random.Random(1).randbytes(1000))
+        self.refused_model(path, "junk.onnx")
+
+    def test_labels_of_another_number_than_the_classes_are_refused_with_both_numbers(self):
+        labels = self.dir / "labels.txt"
+        labels.write_text("cat\ndog\nbird\n")
+        postprocess = {**barcode.STAGES["postprocess"], "labels": str(labels)}
+        self.refused_model(self.model(), "3 labels", "1 class", postprocess=postprocess)
+
+    # --- disks
+
+    def test_a_full_disk_under_one_sink_drops_its_frames_and_stops_no_other_stream(self):
+        (self.dir / "results").mkdir()
+        (self.dir / "results" / "bad.jsonl").symlink_to("/dev/full")
+        good = self.clip("good.mp4", GOOD, stream=1)
+        program = self.start(self.topology({"before": good, "bad": good, "after": good}))
+        program.process.wait()
+        (self.dir / "results" / "bad.jsonl").unlink()
+        program.ledger = program.finish(code=1)
+        for stream in ("before", "after"):
+            self.assert_delivered(program, stream, GOOD)
+        expected = {"received": GOOD, "delivered": 0, "dropped": {"sink_error": GOOD}, "in_flight": 0}
+        self.assertEqual(program.ledger["bad"], expected)
+        self.assertIn("No space left", program.errors())
+
+    def small_disk(self, size):
+        """A file system that fills up soon."""
+        folder = self.dir / "disk"
+        folder.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        (self.dir / "results").mkdir()
+        return folder
+
+    def test_a_disk_that_fills_up_leaves_complete_lines_of_all_that_was_delivered(self):
+        disk = self.small_disk("64k")
+        (self.dir / "results" / "bad.jsonl").symlink_to(disk / "bad.jsonl")
+        self.clip("long.mp4", 200)
+        program = self.run_beside_good(self.dir / "long.mp4")
+        self.assertEqual(self.counts["received"], 200)
+        self.assertEqual(set(self.counts["dropped"]), {"sink_error"})
+        self.assertGreater(self.counts["delivered"], 5)
+        self.assert_identity(program.lines("bad"))
+
+    def test_a_disk_that_fills_up_under_an_annotated_video_is_counted(self):
+        disk = self.small_disk("64k")
+        (self.dir / "results" / "bad.mp4").symlink_to(disk / "bad.mp4")
+        self.clip("long.mp4", 200, size=(512, 384))
+        good = self.clip("good.mp4", GOOD, stream=1)
+        sinks = [{"kind": "mp4", "path": "results/{stream}.mp4"}]
+        program = self.start(self.topology({"bad": self.dir / "long.mp4", "good": good}, sinks=sinks))
+        program.ledger = program.finish(code=1, files=False)
+        self.assert_delivered(program, "good", GOOD)
+        self.assertEqual(program.ledger["bad"]["received"], 200)
+        self.assertLessEqual(set(program.ledger["bad"]["dropped"]), {"sink_error"})
+        self.assertIn("No space left", program.errors())
+
+
+if __name__ == "__main__":
+    unittest.main()
