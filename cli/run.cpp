@@ -10,6 +10,7 @@
 
 #include "actors/node.hpp"
 #include "cli/command.hpp"
+#include "cli/inspect.hpp"
 #include "cli/ledger_report.hpp"
 #include "cli/logging.hpp"
 #include "cli/progress.hpp"
@@ -128,18 +129,19 @@ int report_end(const arguments& args, const actors::run_report& report, core::se
 int run(const arguments& args) {
   const signals stop;
   start_logging(args.log);
-  const auto config = load_or_report(args.topology);
-  if (!config) return exit_bad_config;
-  auto node = actors::node::start(*config, {PENSTOCK_VERSION, 0});
+  const auto topology = load_or_report(args.topology);
+  if (!topology) return exit_bad_config;
+  const auto& config = topology->config;
+  auto node = actors::node::start(config, {PENSTOCK_VERSION, 0});
   if (!node) {
-    fmt::print(stderr, "{}: {}\n", args.topology.file, node.error().message);
+    report({place_error(*topology, node.error())});
     return node.error().code == core::errc::io ? exit_failed : exit_bad_config;
   }
   const auto began = core::clock::now();
   spdlog::info("{}", (*node)->model_line());
 
   std::unique_ptr<metrics::server> server;
-  const auto& address = args.metrics.empty() ? config->metrics.listen : args.metrics;
+  const auto& address = args.metrics.empty() ? config.metrics.listen : args.metrics;
   if (!address.empty()) {
     auto& running = **node;
     auto listening = metrics::server::listen(address, {[&running] { return running.metrics().expose(); },
@@ -154,7 +156,7 @@ int run(const arguments& args) {
   }
 
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
-  wait_for_end(**node, stop, config->shutdown.grace, shown);
+  wait_for_end(**node, stop, config.shutdown.grace, shown);
   return report_end(args, (*node)->report(), core::clock::now() - began);
 }
 

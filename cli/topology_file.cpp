@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/result_sink.hpp"
+#include "cli/inspect.hpp"
 #include "inference/engine.hpp"
 #include "inference/head.hpp"
 #include "tracking/tracker.hpp"
@@ -45,11 +46,23 @@ tl::expected<topology::loaded, topology::problems> load_topology(const topology_
   return topology::load(arguments.file, options);
 }
 
-std::optional<topology::config> load_or_report(const topology_arguments& arguments) {
+void report(const topology::problems& problems) {
+  for (const auto& p : problems) std::cerr << to_string(p) << '\n';
+}
+
+bool has_errors(const topology::problems& problems) {
+  return std::any_of(problems.begin(), problems.end(),
+                     [](const auto& p) { return p.severity == topology::severity::error; });
+}
+
+std::optional<topology::loaded> load_or_report(const topology_arguments& arguments) {
   auto loaded = load_topology(arguments);
-  for (const auto& p : loaded ? loaded->notes : loaded.error()) std::cerr << to_string(p) << '\n';
+  report(loaded ? loaded->notes : loaded.error());
   if (!loaded) return std::nullopt;
-  return std::move(loaded->config);
+  const auto streams = inspect_streams(*loaded);
+  report(streams);
+  if (has_errors(streams)) return std::nullopt;
+  return std::move(*loaded);
 }
 
 } // namespace penstock::cli

@@ -24,9 +24,15 @@ void add_topology_arguments(CLI::App& command, topology_arguments& arguments);
 
 /// Loads the file; problems and notes go to standard error. Nothing when the file is wrong: the command then ends with
 /// exit_bad_config.
-[[nodiscard]] std::optional<topology::config> load_or_report(const topology_arguments& arguments);
+[[nodiscard]] std::optional<topology::loaded> load_or_report(const topology_arguments& arguments);
 
-/// The same without printing.
+/// The same without printing, and without asking other rooms.
 [[nodiscard]] tl::expected<topology::loaded, topology::problems> load_topology(const topology_arguments& arguments);
+
+/// Prints problems to standard error.
+void report(const topology::problems& problems);
+
+/// Whether one of them stops the program.
+[[nodiscard]] bool has_errors(const topology::problems& problems);
 
 } // namespace penstock::cli

@@ -1,4 +1,3 @@
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -6,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
+#include "cli/inspect.hpp"
+#include "cli/ledger_report.hpp"
 #include "cli/topology_file.hpp"
 #include "topology/expand.hpp"
 
@@ -18,50 +19,45 @@ struct arguments {
   std::string json; ///< file, "-" for standard output, empty for none
 };
 
-nlohmann::json report(const tl::expected<topology::loaded, topology::problems>& loaded) {
-  nlohmann::json problems = nlohmann::json::array();
-  for (const auto& p : loaded ? loaded->notes : loaded.error()) {
-    problems.push_back({{"file", p.file},
-                        {"line", p.line},
-                        {"column", p.column},
-                        {"path", p.path},
-                        {"severity", p.severity == topology::severity::error ? "error" : "note"},
-                        {"message", p.message}});
+nlohmann::ordered_json figures(const topology::problems& problems, const topology::config* valid) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& p : problems) {
+    list.push_back({{"file", p.file},
+                    {"line", p.line},
+                    {"column", p.column},
+                    {"path", p.path},
+                    {"severity", p.severity == topology::severity::error ? "error" : "note"},
+                    {"message", p.message}});
   }
-  nlohmann::json streams = nlohmann::json::array();
-  if (loaded) {
-    if (const auto sources = expand_streams(loaded->config)) {
-      for (const auto& s : *sources) {
-        streams.push_back({{"id", s.id},
-                           {"uri", s.uri},
-                           {"kind", to_string(s.kind)},
-                           {"policy", s.policy == topology::stream_policy::live ? "live" : "lossless"}});
-      }
-    }
+  auto streams = nlohmann::ordered_json::array();
+  const auto sources = valid != nullptr ? expand_streams(*valid) : std::vector<topology::stream_source>{};
+  for (const auto& s : sources.value_or(std::vector<topology::stream_source>{})) {
+    streams.push_back({{"id", s.id},
+                       {"uri", topology::display_uri(s.uri)},
+                       {"kind", to_string(s.kind)},
+                       {"policy", s.policy == topology::stream_policy::live ? "live" : "lossless"}});
   }
-  return {{"valid", loaded.has_value()}, {"problems", problems}, {"streams", streams}};
-}
-
-int write_json(const nlohmann::json& j, const std::string& file) {
-  const auto text = j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-  if (file == "-") {
-    std::cout << text << std::endl;
-    return std::cout ? exit_done : exit_failed;
-  }
-  std::ofstream out{file};
-  out << text << std::endl;
-  if (out) return exit_done;
-  std::cerr << file << ": cannot be written\n";
-  return exit_failed;
+  return {{"valid", valid != nullptr}, {"problems", list}, {"streams", streams}};
 }
 
 int validate(const arguments& args) {
   const auto loaded = load_topology(args.topology);
-  for (const auto& p : loaded ? loaded->notes : loaded.error()) std::cerr << to_string(p) << '\n';
-  if (!args.json.empty()) {
-    if (const auto code = write_json(report(loaded), args.json); code != exit_done) return code;
+  auto found = loaded ? loaded->notes : loaded.error();
+  if (loaded) {
+    for (auto inspect : {inspect_streams, inspect_model}) {
+      const auto more = inspect(*loaded);
+      found.insert(found.end(), more.begin(), more.end());
+    }
   }
-  if (!loaded) return exit_bad_config;
+  report(found);
+  const auto valid = !has_errors(found);
+  if (!args.json.empty()) {
+    if (const auto written = write_json(args.json, figures(found, valid ? &loaded->config : nullptr)); !written) {
+      std::cerr << written.error().message << '\n';
+      return exit_failed;
+    }
+  }
+  if (!valid) return exit_bad_config;
   if (args.resolved) std::cout << to_yaml(loaded->config);
   if (!args.resolved && args.json != "-") std::cout << args.topology.file << ": valid\n";
   std::cout.flush();

@@ -40,14 +40,7 @@ std::string join(std::string_view path, std::string_view key) {
 }
 
 void problem_list::add(const place& at, std::string path, std::string message, severity s) {
-  const auto in_file = at.override_number == 0;
-  items_.push_back({at,
-                    {.file = in_file ? file_ : "--set",
-                     .line = in_file ? at.line : at.override_number,
-                     .column = at.column,
-                     .path = std::move(path),
-                     .message = std::move(message),
-                     .severity = s}});
+  items_.push_back({at, places.at(at, std::move(path), std::move(message), s)});
 }
 
 bool problem_list::has_errors() const {
@@ -71,11 +64,6 @@ problems problem_list::take() && {
   result.reserve(items_.size());
   for (auto& i : items_) result.push_back(std::move(i.what));
   return result;
-}
-
-std::string to_string(const problem& p) {
-  return fmt::format("{}:{}:{}: {}{}{}{}", p.file, p.line, p.column, p.path, p.path.empty() ? "" : ": ",
-                     p.severity == severity::note ? "note: " : "", p.message);
 }
 
 } // namespace penstock::topology

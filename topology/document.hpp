@@ -7,17 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "topology/problem.hpp"
+#include "topology/places.hpp"
 
 /// The room's own picture of a YAML document: unlike yaml-cpp's it keeps duplicate keys, the place of every key and
 /// value, and the text of every scalar, since the schema, not YAML, decides what is a number.
 namespace penstock::topology {
-
-struct place {
-  int override_number = 0; ///< 0: the file; otherwise the override, counted from 1
-  int line = 1;
-  int column = 1;
-};
 
 struct entry;
 
@@ -51,10 +45,12 @@ struct entry {
 /// `a.b`, or `b` at the top.
 [[nodiscard]] std::string join(std::string_view path, std::string_view key);
 
-/// Collects problems; knows the names of the file and the overrides.
+/// Collects problems, and the places of values.
 class problem_list {
  public:
-  explicit problem_list(std::string file) : file_{std::move(file)} {}
+  explicit problem_list(std::string file) : places{std::move(file)} {}
+
+  value_places places;
 
   void error(const place& at, std::string path, std::string message) {
     add(at, std::move(path), std::move(message), severity::error);
@@ -78,7 +74,6 @@ class problem_list {
     place at;
     problem what;
   };
-  std::string file_;
   std::vector<item> items_;
 };
 

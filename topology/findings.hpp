@@ -20,25 +20,16 @@ class findings {
     const auto known = std::any_of(unreadable_.begin(), unreadable_.end(), [&](const std::string& other) {
       return is_inside(path, other) || is_inside(other, path);
     });
-    if (!known) context_.problems.error(at(path), path, std::move(message));
+    if (!known) context_.problems.error(context_.problems.places.find(path), path, std::move(message));
   }
 
   void note(const std::string& path, std::string message) const {
-    context_.problems.note(at(path), path, std::move(message));
+    context_.problems.note(context_.problems.places.find(path), path, std::move(message));
   }
 
  private:
   static bool is_inside(std::string_view inner, std::string_view outer) {
     return inner.substr(0, outer.size()) == outer && (inner.size() == outer.size() || inner[outer.size()] == '.');
-  }
-
-  [[nodiscard]] place at(std::string path) const {
-    for (;;) {
-      if (const auto it = context_.places.find(path); it != context_.places.end()) return it->second;
-      const auto dot = path.rfind('.');
-      if (dot == std::string::npos) return {};
-      path.resize(dot);
-    }
   }
 
   read_context& context_;

@@ -74,13 +74,14 @@ tl::expected<loaded, problems> load_text(std::string_view text, const std::files
   resolve_references(document, options.environment ? options.environment : process_environment, list);
 
   loaded result;
-  read_context context{options.vocabulary, file.parent_path(), list, {}};
+  read_context context{options.vocabulary, file.parent_path(), list};
   read_value(config_shape(), document, "", result.config, context);
   if (document.type == node::kind::map || document.type == node::kind::null) {
     check(result.config, options.check_files, context);
   }
   if (list.has_errors()) return tl::unexpected{std::move(list).take()};
   decide(result.config);
+  result.places = list.places;
   result.notes = std::move(list).take();
   return result;
 }

@@ -10,6 +10,7 @@
 #include <tl/expected.hpp>
 
 #include "topology/config.hpp"
+#include "topology/places.hpp"
 #include "topology/problem.hpp"
 #include "topology/vocabulary.hpp"
 
@@ -26,7 +27,8 @@ struct load_options {
 /// A file that can be run, and what to tell the user about it all the same.
 struct loaded {
   topology::config config;
-  problems notes;
+  problems notes{};
+  value_places places{}; ///< for problems that only other rooms can find
 };
 
 /// Reads, overrides, resolves and validates a topology file ("-": standard input). On failure every problem of the

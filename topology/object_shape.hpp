@@ -183,7 +183,7 @@ class object_shape final : public shape<C> {
       (*it)->read(e.value, where, out, context);
       if (e.value.type != node::kind::scalar && e.value.at.override_number == e.at.override_number &&
           e.value.at.line != e.at.line) {
-        context.places[where] = e.at; // a block: its key is the place to look at
+        context.problems.places.record(where, e.at); // a block: its key is the place to look at
       }
     }
   }

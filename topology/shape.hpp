@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,12 +13,11 @@
 
 namespace penstock::topology {
 
-/// What reading needs beside the document, and what checks need afterwards.
+/// What reading needs beside the document.
 struct read_context {
   const vocabulary& words;
   std::filesystem::path base; ///< folder of the file; empty: the working directory
   problem_list& problems;
-  std::map<std::string, place> places; ///< of every value that was written, by path
 };
 
 /// A section of the reference manual: one map of the file.
@@ -83,7 +81,7 @@ using shape_of = std::shared_ptr<const shape<T>>;
 /// Reads and reports a value that is not allowed.
 template <class T>
 void read_value(const shape<T>& s, const node& n, const std::string& path, T& out, read_context& context) {
-  context.places[path] = n.at;
+  context.problems.places.record(path, n.at);
   if (n.broken || s.read(n, path, out, context)) return;
   context.problems.error(n.at, path,
                          "found " + found(n) + "; allowed: " + s.allowed(context.words) + s.hint(n, context.words));

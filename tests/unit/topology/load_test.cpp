@@ -165,3 +165,16 @@ TEST_CASE("the examples in configs are valid", "[topology]") {
     CHECK(result);
   }
 }
+
+TEST_CASE("what other rooms find out later is told with the place of the value", "[topology]") {
+  auto o = options();
+  o.overrides = {"stages.decode.sample_fps=5"};
+  const auto result = load_text(minimal, "t.yaml", o);
+  REQUIRE(result);
+  const auto at = [&](const char* path) { return to_string(result->places.at(path, "x")); };
+  CHECK(at("stages.inference.model") == "t.yaml:4:22: stages.inference.model: x");
+  CHECK(at("stages.inference.batch.max") == "t.yaml:4:14: stages.inference.batch.max: x");
+  CHECK(at("stages.decode.sample_fps") == "--set:1:26: stages.decode.sample_fps: x");
+  CHECK(at("streams.0.uri") == "t.yaml:2:17: streams.0.uri: x");
+  CHECK(at("elsewhere") == "t.yaml:1:1: elsewhere: x");
+}
