@@ -195,8 +195,7 @@ bool is_finite(std::string_view uri) {
   case source_kind::synthetic: return parameter(uri, "frames") != "0";
   case source_kind::network: break;
   }
-  const auto plain = uri.substr(0, uri.find_first_of("?#"));
-  return starts_with(uri, "http") && (is_video(plain) || is_picture(plain));
+  return starts_with(uri, "http") && uri.find(".m3u8") == std::string_view::npos; // a playlist may have no end
 }
 
 stream_policy default_policy(std::string_view uri) {
@@ -205,11 +204,14 @@ stream_policy default_policy(std::string_view uri) {
 }
 
 core::expected<std::vector<stream_source>> expand_stream(const stream_config& stream, const stages_config& stages) {
+  const auto kind = classify(stream.uri);
+  const auto policy = stream.policy.value_or(default_policy(stream.uri));
+  const auto camera = kind == source_kind::network && policy == stream_policy::live;
   const stream_source one{.id = stream.id,
                           .uri = stream.uri,
-                          .kind = classify(stream.uri),
-                          .finite = is_finite(stream.uri),
-                          .policy = stream.policy.value_or(default_policy(stream.uri)),
+                          .kind = kind,
+                          .finite = is_finite(stream.uri) && !camera,
+                          .policy = policy,
                           .sample_fps = stream.sample_fps.value_or(stages.decode.sample_fps),
                           .transport = stream.transport,
                           .reconnect = stream.reconnect};

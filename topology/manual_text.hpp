@@ -38,7 +38,7 @@ sinks:
 | `recordings/` | a folder: its videos as above, or its pictures as below | lossless |
 | `photo.jpg`, `shots/*.png` | JPEG, PNG, WebP and BMP pictures: one stream, one frame per picture | lossless |
 | `rtsp://…`, `rtmp://…`, `srt://…`, `udp://…` | a camera or live server | live |
-| `http://…`, `https://…` | a file where the path ends as one (`.mp4`, `.jpg`, …), otherwise live | as it is |
+| `http://…`, `https://…` | a file; a camera or live server where it is a playlist (`.m3u8`) or `policy: live` says so | lossless, live for playlists |
 | `/dev/video0`, `v4l2:///dev/video0` | a V4L2 device | live |
 | `synthetic://?frames=250&fps=25` | a made-up scene for tests; `live=1` paces it | lossless, live with `live=1` |
 

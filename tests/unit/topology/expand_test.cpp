@@ -86,7 +86,14 @@ TEST_CASE("addresses, devices and synthetic scenes are not looked at", "[topolog
   CHECK(expand("/dev/video7")->front().kind == source_kind::device);
   CHECK(expand("synthetic://?frames=3&live=1")->front().finite);
   CHECK(expand("synthetic://?frames=3&live=1")->front().policy == stream_policy::live);
-  CHECK(expand("https://host/a.mp4")->front().finite);
+  CHECK(expand("https://host/download?id=3")->front().finite);
+  CHECK_FALSE(expand("https://host/live.m3u8")->front().finite);
+}
+
+TEST_CASE("a live stream over HTTP is a camera, which is tried again when it is lost", "[topology]") {
+  const auto all = expand_stream({.id = "s", .uri = "http://camera/video", .policy = stream_policy::live}, {});
+  REQUIRE(all);
+  CHECK_FALSE(all->front().finite);
 }
 
 TEST_CASE("an URI is shown without its password", "[topology]") {

@@ -175,6 +175,6 @@ TEST_CASE("what other rooms find out later is told with the place of the value",
   CHECK(at("stages.inference.model") == "t.yaml:4:22: stages.inference.model: x");
   CHECK(at("stages.inference.batch.max") == "t.yaml:4:14: stages.inference.batch.max: x");
   CHECK(at("stages.decode.sample_fps") == "--set:1:26: stages.decode.sample_fps: x");
-  CHECK(at("streams.0.uri") == "t.yaml:2:17: streams.0.uri: x");
+  CHECK(at("streams.0.uri") == "t.yaml:2:18: streams.0.uri: x");
   CHECK(at("elsewhere") == "t.yaml:1:1: elsewhere: x");
 }
