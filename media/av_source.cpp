@@ -113,6 +113,10 @@ core::expected<void> av_source::unpack() {
     int code = avcodec_parameters_copy(filter->par_in, &parameters);
     if (code >= 0) code = av_bsf_init(filter);
     if (code < 0) return failed(code);
+    if (std::strcmp(format_->iformat->name, "avi") == 0) {
+      order_.emplace();
+      format_->flags &= ~AVFMT_FLAG_GENPTS; // it takes the empty packets behind packed B-frames for frames
+    }
   }
   describe(unpacker_ ? *unpacker_->par_out : parameters);
   return {};
@@ -183,9 +187,27 @@ core::expected<av_ptr<AVPacket>> av_source::next() {
   }
 }
 
+core::expected<av_ptr<AVPacket>> av_source::next_in_time() {
+  if (!order_) return next();
+  while (true) {
+    if (auto packet = order_->pop()) return packet;
+    auto packet = next();
+    if (!packet) {
+      if (packet.error().code != errc::end_of_stream) return packet;
+      order_->finish();
+      if (auto last = order_->pop()) return last; // the end comes again, behind what was waiting
+      return packet;
+    }
+    const std::span bytes{reinterpret_cast<const std::byte*>((*packet)->data),
+                          static_cast<std::size_t>((*packet)->size)};
+    const bool b_vop = classifier_->classify(bytes, {}).disposable;
+    order_->push(std::move(*packet), b_vop);
+  }
+}
+
 core::expected<core::packet_ptr> av_source::read() {
   if (ended_) return core::fail(errc::end_of_stream, input_.name);
-  auto packet = next();
+  auto packet = next_in_time();
   if (packet) {
     failures_ = 0;
     return wrap(std::move(*packet));

@@ -10,6 +10,7 @@
 #include "media/field_pairing.hpp"
 #include "media/source.hpp"
 #include "media/timeline.hpp"
+#include "media/vop_order.hpp"
 
 extern "C" {
 #include <libavcodec/bsf.h>
@@ -57,6 +58,7 @@ class av_source final : public packet_source {
   void set_deadline(std::chrono::milliseconds limit);
   [[nodiscard]] tl::unexpected<core::error> failed(int code);
   [[nodiscard]] core::expected<av_ptr<AVPacket>> next();
+  [[nodiscard]] core::expected<av_ptr<AVPacket>> next_in_time();
   [[nodiscard]] core::packet_ptr wrap(av_ptr<AVPacket> packet);
   void take_headers(const AVPacket& packet);
 
@@ -65,6 +67,7 @@ class av_source final : public packet_source {
   core::time_point deadline_{};
   std::unique_ptr<AVFormatContext, format_deleter> format_;
   std::unique_ptr<AVBSFContext, bsf_deleter> unpacker_; ///< MPEG-4 in AVI: two frames in one packet
+  std::optional<vop_order> order_;
   AVStream* stream_ = nullptr;
   core::codec_ptr codec_;
   std::unique_ptr<packet_classifier> classifier_;

@@ -1,5 +1,6 @@
 #include "media/decoder.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <fmt/format.h>
@@ -33,6 +34,7 @@ struct decoder::impl {
   struct owed {
     std::int64_t number;
     std::uint64_t key;
+    bool damaged;
     int overtaken = 0;
   };
 
@@ -97,8 +99,10 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
   context->height = d.height_px;
   context->has_b_frames = d.reorder_frames;
   if (!d.pixel_format.empty()) context->pix_fmt = av_get_pix_fmt(d.pixel_format.c_str());
-  if (library->id == AV_CODEC_ID_AV1) // dav1d has its own allocator, and checks this one before it allocates
+  if (library->id == AV_CODEC_ID_AV1) { // dav1d has its own allocator, which heeds this limit, and its own threads
+    context->flags |= AV_CODEC_FLAG_LOW_DELAY;
     context->max_pixels = static_cast<std::int64_t>(std::min<std::uint64_t>(options.max_pixels, INT32_MAX));
+  }
   if (options.effort == decode_effort::fast) context->skip_loop_filter = AVDISCARD_NONREF;
   if (!d.extradata.empty()) {
     const auto size = d.extradata.size();
@@ -148,10 +152,12 @@ void decoder::impl::collect() {
 
 void decoder::impl::take(av_ptr<AVFrame> frame) {
   const auto number = frame->pts;
-  if ((frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags)
-    settle(number, core::fail(core::errc::corrupt, codec + ": the frame is damaged"));
-  else if (std::any_of(open.begin(), open.end(), [&](const owed& o) { return o.number == number; }))
-    settle(number, from_av(std::move(frame), convert));
+  const auto asked = std::find_if(open.begin(), open.end(), [&](const owed& o) { return o.number == number; });
+  if (asked != open.end()) {
+    const bool damaged = asked->damaged || (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags;
+    settle(number, damaged ? core::fail(core::errc::corrupt, codec + ": the frame is damaged")
+                           : from_av(std::move(frame), convert));
+  }
   while (!open.empty() && open.front().overtaken > most_reordered)
     settle(open.front().number, core::fail(core::errc::corrupt, codec + ": the packet gave no frame"));
 }
@@ -180,7 +186,7 @@ core::expected<void> decoder::send(const core::packet& packet, std::uint64_t key
   auto& self = *impl_;
   if (!wanted && packet.disposable) return {};
   const auto number = self.next_number++;
-  if (wanted && packet.shown) self.open.push_back({number, key});
+  if (wanted && packet.shown) self.open.push_back({number, key, packet.damaged});
   if (packet.bytes.empty()) {
     self.settle(number, core::fail(core::errc::corrupt, "the packet is empty"));
     return {};

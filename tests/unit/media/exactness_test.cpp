@@ -43,6 +43,7 @@ const std::vector<sample>& samples() {
       {"mpeg4.avi", "-c:v mpeg4 -bf 2 -g 12 -q:v 3 -sc_threshold 1000000000", 0, true},
       {"mpeg4.mp4", "-c:v mpeg4 -bf 2 -g 12 -q:v 3 -sc_threshold 1000000000", 0, true},
       {"mpeg4-closed.mp4", "-c:v mpeg4 -bf 2 -g 12 -q:v 3 -sc_threshold 1000000000 -flags +cgop", 0, true},
+      {"xvid.avi", "-c:v libxvid -bf 2 -g 12 -q:v 3", 0, true}, // two frames in one packet, decode times only
       {"mpeg2.ts", "-c:v mpeg2video -bf 2 -g 12 -q:v 3 -sc_threshold 1000000000", 0, true},
       {"mjpeg.avi", "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p", 48, true},
       {"av1.mkv", "-c:v libaom-av1 -cpu-used 8 -row-mt 0 -g 12 -keyint_min 12 -lag-in-frames 10 -crf 40", 4, false},
