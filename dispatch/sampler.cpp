@@ -42,7 +42,9 @@ bool sampler::wanted(const core::packet& packet) {
     const auto last = static_cast<std::int64_t>(std::floor(instant(packet.pts) + tolerance));
     return take({last, last});
   }
-  const auto stall = 2 * step > 3 * d ? step - d : media_time{0};
+  const auto expected = std::max(d, last_duration_);
+  last_duration_ = packet.duration;
+  const auto stall = 2 * step > 3 * expected ? step - d : media_time{0};
   const auto first = instant(packet.pts - d / 8 - stall);
   const auto end = instant(packet.pts + d - d / 16);
   return take({static_cast<std::int64_t>(std::ceil(first - tolerance)),

@@ -13,11 +13,11 @@ namespace penstock::dispatch {
 ///
 /// A frame takes the instants in [pts - d/8, pts + d - d/16) that no other frame took, where d is its duration, else
 /// 1 / the nominal rate, else a running estimate from dts (at most one second, or one period of `frames_per_s` if that
-/// is longer); it is wanted if it takes any. (The interval sits a little
-/// early, so that rounded time stamps never move an instant to the neighbour, and overlaps the next one a little, so
-/// that rounding leaves no hole.) After a stall in dts longer than 1.5 d a frame also takes the instants the stall left
-/// over. A frame of which no duration is known takes the last instant before it. Time stamps that jump back by more
-/// than 16 d + 1 s begin anew.
+/// is longer); it is wanted if it takes any. (The interval sits a little early, so that rounded time stamps never move
+/// an instant to the neighbour, and overlaps the next one a little, so that rounding leaves no hole.) A step in dts of
+/// more than 1.5 times the durations of this frame and the one before is a stall: the frame also takes the instants
+/// that the stall left over. A frame of which no duration is known takes the last instant before it. Time stamps that
+/// jump back by more than 16 d + 1 s begin anew.
 /// Not thread-safe.
 class sampler {
  public:
@@ -42,6 +42,7 @@ class sampler {
   core::media_time nominal_{0};
   core::media_time estimate_{0};
   core::media_time last_dts_{0};
+  core::media_time last_duration_{0};
   core::media_time max_pts_{0};
   bool started_ = false;
   std::vector<instants> taken_; ///< sorted, disjoint, of the recent past only

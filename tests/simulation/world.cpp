@@ -324,7 +324,10 @@ void world::misbehave() {
     return *alive[static_cast<std::size_t>(rng_.between(0, static_cast<std::int64_t>(alive.size()) - 1))];
   };
   if (hits(what_.wrong.crash_every_us)) crash(any(), rng_.chance(0.7));
-  if (hits(what_.wrong.pause_every_us)) any().paused_until = now_us_ + rng_.between(10'000, 3'000'000);
+  if (hits(what_.wrong.pause_every_us)) {
+    auto& w = any();
+    w.paused_until = std::max(w.paused_until, now_us_ + rng_.between(10'000, 3'000'000));
+  }
   at(now_us_ + step, [this] { misbehave(); });
 }
 
