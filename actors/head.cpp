@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <caf/actor_cast.hpp>
+#include <caf/exit_reason.hpp>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -142,18 +143,23 @@ void head_state::begin_closing(core::stream_id id, head_stream& stream) {
 
 void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.report.phase = stream_phase::finished;
+  if (stream.reader) {
+    self_->demonitor(stream.reader.address());
+    self_->send_exit(stream.reader, caf::exit_reason::user_shutdown); // it may wait for grants that never come
+    stream.reader = nullptr;
+  }
   stream.sinks.clear();
   stream.tracker.reset();
   stream.forwarded.clear();
   export_metrics();
   core_->remove_stream(id);
-  if (!stopping_) open_waiting();
+  if (!stop_deadline_) open_waiting();
   finish_if_done();
 }
 
 void head_state::shut_down(const head_shutdown& message) {
   const auto now = core::clock::now();
-  stopping_ = now;
+  stop_deadline_ = now + message.grace;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
@@ -161,7 +167,7 @@ void head_state::shut_down(const head_shutdown& message) {
     if (stream.report.phase == stream_phase::running && !std::exchange(stream.ended, true))
       core_->finish({i}, now, actions_);
   }
-  core_->shutdown(now, now + message.grace, actions_);
+  if (message.grace <= message.grace.zero()) core_->shutdown(now, now, actions_);
   carry_out();
   finish_if_done();
 }
@@ -169,6 +175,7 @@ void head_state::shut_down(const head_shutdown& message) {
 void head_state::tick() {
   const auto now = core::clock::now();
   for (const auto& [id, handle] : workers_) core_->worker_heartbeat(id, now); // local ones are watched instead
+  if (stop_deadline_ && now >= *stop_deadline_) core_->shutdown(now, now, actions_);
   core_->tick(now, actions_);
   carry_out();
   export_metrics();
@@ -178,7 +185,7 @@ void head_state::tick() {
 
 void head_state::worker_ended(const caf::down_msg& down) {
   if (!down.reason) return;
-  const auto what = caf::to_string(down.reason);
+  const auto what = self_->system().render(down.reason);
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     if (!streams_[i].reader || streams_[i].reader.address() != down.source) continue;
     on(source_ended{{i}, core::error{core::errc::internal, "the source's actor ended: " + what}});
@@ -221,7 +228,7 @@ void head_state::on(const segment_failed& message) {
 
 void head_state::on(const source_opened& message) {
   auto& stream = stream_of(message.stream);
-  if (stopping_) return; // its end is on the way
+  if (stop_deadline_) return; // its end is on the way
   stream.report.phase = stream_phase::running;
   stream.report.frames = message.frames;
   const auto& tracking = config_.topology.tracking;
@@ -283,7 +290,7 @@ void head_state::on(const sink_closed& message) {
 void head_state::publish() {
   run_report report;
   report.failure = failure_;
-  report.shutting_down = stopping_.has_value();
+  report.shutting_down = stop_deadline_.has_value();
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::running) stream.report.ledger = core_->collecting().ledger_of({i});

@@ -154,7 +154,7 @@ class head_state {
   segment_packets packets_; ///< consecutive packets of one segment, sent in one message
   std::vector<core::stream_id> touched_;
   metrics::dispatch_series series_;
-  std::optional<core::time_point> stopping_;
+  std::optional<core::time_point> stop_deadline_; ///< set: nothing more is read, and what is left then is dropped
   std::optional<std::string> failure_;
   bool finished_ = false;
 };
