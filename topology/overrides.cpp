@@ -27,7 +27,7 @@ bool is_yaml(std::string_view s) {
 
 node value_of(std::string_view text, const place& at, problem_list& list) {
   if (is_yaml(text)) return parse_document(text, at, list);
-  auto n = text.empty() ? node{} : scalar(std::string{text});
+  auto n = scalar(std::string{text});
   n.at = at;
   return n;
 }

@@ -38,7 +38,7 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"stages.preprocess.fit=7", "--set:1:23: stages.preprocess.fit: found '7'; allowed: letterbox, stretch, crop"},
       {"stages.preprocess.fit=[crop]",
        "--set:1:23: stages.preprocess.fit: found a list; allowed: letterbox, stretch, crop"},
-      {"stages.preprocess.fit=", "--set:1:23: stages.preprocess.fit: found nothing; allowed: letterbox, stretch, crop"},
+      {"stages.preprocess.fit=", "--set:1:23: stages.preprocess.fit: found ''; allowed: letterbox, stretch, crop"},
       {"stages.postprocess.head=yolo8",
        "--set:1:25: stages.postprocess.head: found 'yolo8'; allowed: yolov5, yolov7, yolov8, yolo11, rtdetr, ssd, "
        "fastestdet, classify; did you mean 'yolov8'?"},
