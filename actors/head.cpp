@@ -19,6 +19,7 @@ std::chrono::milliseconds whole_ms(topology::duration d) {
 dispatch::head_config core_of(const topology::config& topology) {
   dispatch::head_config config;
   config.dispatcher.lease_timeout = whole_ms(topology.dispatch.lease_timeout);
+  config.dispatcher.stall_timeout = whole_ms(topology.dispatch.stall_timeout);
   config.dispatcher.attempts = static_cast<std::uint32_t>(topology.dispatch.attempts);
   config.dispatcher.segment_retain_bytes = static_cast<std::size_t>(topology.dispatch.retain);
   for (const auto& sink : topology.sinks)
@@ -84,6 +85,8 @@ void head_state::open_source(core::stream_id id, head_stream& stream) {
   config.stream = id;
   config.open.uri = stream.source.uri;
   config.open.max_pixels = static_cast<std::uint64_t>(config_.topology.media.max_pixels);
+  config.open.transport = stream.source.transport == topology::rtsp_transport::udp ? media::rtsp_transport::udp
+                                                                                   : media::rtsp_transport::tcp;
   config.open.stop = stream.stop.get_token();
   config.live = !stream.report.lossless;
   config.finite = stream.source.finite;

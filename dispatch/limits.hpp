@@ -40,7 +40,7 @@ inline constexpr std::size_t min_read_ahead = 32;
 /// Limits that hold for all streams.
 struct dispatcher_config {
   /// A worker silent for longer is dead. Longer rides out hiccups, and delays what a dead worker held.
-  std::chrono::milliseconds lease_timeout{10'000};
+  std::chrono::milliseconds lease_timeout{3'000};
   /// A worker that is alive and brings neither result nor end of a segment for this long loses that segment.
   std::chrono::milliseconds stall_timeout{60'000};
   /// Failures after which a segment is put aside (see `dispatcher`).

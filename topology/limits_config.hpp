@@ -16,7 +16,7 @@ struct read_ahead_config {
 
 struct dispatch_config {
   int attempts = 3; ///< failures after which a segment is quarantined
-  duration lease_timeout = std::chrono::seconds{10};
+  duration lease_timeout = std::chrono::seconds{3};
   duration stall_timeout = std::chrono::seconds{60};     ///< a worker without progress on a segment loses it
   duration steal_after = std::chrono::milliseconds{500}; ///< backlog at which a live stream moves to another worker
   read_ahead_config read_ahead{};
