@@ -84,7 +84,7 @@ class BadInput(SystemTest):
         program.ledger = program.finish(code=1)
         self.assert_delivered(program, "good", GOOD)
         self.counts = program.ledger["bad"]
-        self.assert_refused(program, "bad.mp4", "ermission")
+        self.assert_refused(program, "bad.mp4", "cannot be opened")
 
     def test_a_folder_without_media_or_a_missing_file_is_a_problem_of_the_topology(self):
         (self.dir / "folder").mkdir()
