@@ -85,6 +85,7 @@ void survive_seeds(std::uint64_t first, std::uint64_t count, const faults& wrong
     count = 1;
   }
   for (auto seed = first; seed < first + count; ++seed) survive(draw(seed, wrong), quarantines);
+  SUCCEED(count << " worlds");
 }
 
 } // namespace

@@ -148,6 +148,22 @@ TEST_CASE("what a lost worker held goes to another, with resolved frames only to
   CHECK(t.d.idle());
 }
 
+TEST_CASE("packets are freed as soon as their segment has ended and all results are there") {
+  desk t;
+  t.add(0, lossless());
+  t.join(0, 1);
+  t.open(0, 0);
+  auto packet = test::make_packet(0);
+  const std::weak_ptr<core::packet> kept = packet;
+  t.d.packet({t.segment(0, 0), 0}, packet, true, true, t.now, t.out);
+  packet.reset();
+  t.resolve(t.segment(0, 0), 0, 1);
+  t.out.clear();
+  CHECK_FALSE(kept.expired());
+  t.close(0, 0);
+  CHECK(kept.expired());
+}
+
 TEST_CASE("a silent worker gets nothing new and is out after the lease timeout") {
   desk t;
   t.add(0, lossless());
