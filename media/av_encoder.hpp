@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/frame.hpp"
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 #include "media/frames.hpp"
 
 namespace penstock::media {

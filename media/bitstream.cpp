@@ -1,7 +1,7 @@
 #include "media/bitstream.hpp"
 
 #include "media/bitstream_codecs.hpp"
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 
 namespace penstock::media {
 

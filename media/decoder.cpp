@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <string>
 
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 #include "media/frames.hpp"
 #include "media/picture_header.hpp"
 

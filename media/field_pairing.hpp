@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "core/packet.hpp"
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 
 namespace penstock::media {
 

@@ -6,7 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/frame.hpp"
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 
 namespace penstock::media {
 

@@ -1,6 +1,6 @@
 #include <filesystem>
 
-#include "media/av_source.hpp"
+#include "media/av/source.hpp"
 #include "media/source_kinds.hpp"
 
 namespace penstock::media {

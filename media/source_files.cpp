@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "media/av_source.hpp"
+#include "media/av/source.hpp"
 #include "media/file_list.hpp"
 #include "media/picture_file.hpp"
 #include "media/picture_header.hpp"

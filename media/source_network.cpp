@@ -2,7 +2,7 @@
 #include <array>
 #include <fmt/format.h>
 
-#include "media/av_source.hpp"
+#include "media/av/source.hpp"
 #include "media/source_kinds.hpp"
 
 namespace penstock::media {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 
 namespace penstock::media {
 

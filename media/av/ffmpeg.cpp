@@ -1,4 +1,4 @@
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 
 #include <array>
 #include <cstdarg>

@@ -1,4 +1,4 @@
-#include "media/av_source.hpp"
+#include "media/av/source.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "media/bitstream.hpp"
-#include "media/ffmpeg.hpp"
+#include "media/av/ffmpeg.hpp"
 #include "media/field_pairing.hpp"
 #include "media/source.hpp"
 #include "media/timeline.hpp"
