@@ -4,13 +4,6 @@
 
 namespace penstock::dispatch {
 
-namespace {
-
-/// A cut segment that is waiting for a worker is worth nothing; one that has a worker may finish what is there.
-bool may_finish(const segment_state& g) noexcept { return g.leased(); }
-
-} // namespace
-
 /// Grants a lossless source what fits into its limits, in portions.
 void dispatcher::state::top_up(stream_state& s, actions& out) {
   if (s.live() || s.ended || deadline) return;
@@ -52,7 +45,7 @@ void dispatcher::state::shed_old(stream_state& s, core::time_point now, actions&
   for (auto n = s.segments.first(); n < s.segments.end_number(); ++n) {
     if (!s.segments.contains(n)) continue;
     auto& g = s.segments[n];
-    if (!may_finish(g)) {
+    if (!g.leased()) {
       give_up(s, n, core::drop_reason::shed, out);
     } else if (!g.complete()) {
       g.cut = core::drop_reason::shed;

@@ -165,7 +165,9 @@ TEST_CASE("packets are freed as soon as their segment has ended and all results 
 }
 
 TEST_CASE("a silent worker gets nothing new and is out after the lease timeout") {
-  desk t;
+  dispatcher_config config;
+  config.lease_timeout = 10s;
+  desk t{config};
   t.add(0, lossless());
   t.join(0, 2);
   t.whole(0, 0);
@@ -238,7 +240,9 @@ TEST_CASE("a segment that kills its workers is left alone with one, then quarant
 }
 
 TEST_CASE("a stalled segment is taken from a worker that is alive") {
-  desk t;
+  dispatcher_config config;
+  config.stall_timeout = 60s;
+  desk t{config};
   t.add(0, lossless());
   t.join(0, 1);
   t.whole(0, 0);
