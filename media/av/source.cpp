@@ -18,6 +18,9 @@ namespace {
 /// After this many errors in a row a file is over.
 constexpr int most_failures = 16;
 
+/// Of raw video that does not tell its rate.
+constexpr core::media_time default_frame_time{40'000};
+
 std::optional<core::media_time> time_of(std::int64_t stamp, AVRational base) {
   if (stamp == AV_NOPTS_VALUE) return std::nullopt;
   return core::media_time{av_rescale_q(stamp, base, microsecond_base)};
@@ -104,6 +107,8 @@ core::expected<void> av_source::choose_stream() {
 core::expected<void> av_source::unpack() {
   const auto& parameters = *stream_->codecpar;
   fields_ = field_pairing::for_stream(parameters);
+  picture_order_ = picture_order::for_stream(*format_, parameters);
+  if (picture_order_ && frame_time_.count() <= 0) frame_time_ = default_frame_time;
   if (parameters.codec_id == AV_CODEC_ID_MPEG4) {
     AVBSFContext* filter = nullptr;
     const auto* kind = av_bsf_get_by_name("mpeg4_unpack_bframes");
@@ -251,7 +256,10 @@ core::packet_ptr av_source::wrap(av_ptr<AVPacket> source) {
   const auto base = stream_->time_base;
   packet->duration = time_of(source->duration, base).value_or(core::media_time{0});
   if (packet->duration.count() <= 0) packet->duration = frame_time_;
-  const auto times = timeline_->fix({time_of(source->pts, base), time_of(source->dts, base), packet->duration});
+  const auto raw = picture_order_
+                       ? picture_order_->next(*source, kind.access == core::random_access::closed, packet->duration)
+                       : raw_times{time_of(source->pts, base), time_of(source->dts, base), packet->duration};
+  const auto times = timeline_->fix(raw);
   packet->pts = times.pts;
   packet->dts = times.dts;
   packet->owner = std::shared_ptr<AVPacket>(std::move(source));

@@ -5,8 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "media/bitstream.hpp"
 #include "media/av/ffmpeg.hpp"
+#include "media/av/picture_order.hpp"
+#include "media/bitstream.hpp"
 #include "media/field_pairing.hpp"
 #include "media/source.hpp"
 #include "media/timeline.hpp"
@@ -72,6 +73,7 @@ class av_source final : public packet_source {
   core::codec_ptr codec_;
   std::unique_ptr<packet_classifier> classifier_;
   std::optional<field_pairing> fields_;
+  std::optional<picture_order> picture_order_;
   std::optional<timeline> timeline_;
   core::media_time frame_time_{0};
   std::uint64_t frames_ = 0;

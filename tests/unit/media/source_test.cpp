@@ -276,3 +276,33 @@ TEST_CASE("a server that accepts and says nothing is unavailable after the time 
   CHECK(blocked.get().error().code == errc::cancelled);
   ::close(listener);
 }
+
+TEST_CASE("raw H.264 and HEVC, whose files have no times, get the order of presentation from the pictures themselves") {
+  struct row {
+    std::string name;
+    std::string encoding;
+    std::string copy;
+  };
+  const auto& [name, encoding, copy] = GENERATE(values<row>(
+      {{"ordered.h264", "-c:v libx264 -g 12 -bf 3", "-c copy -bsf:v h264_mp4toannexb"},
+       {"open.h264", "-c:v libx264 -g 12 -bf 2 -x264-params open-gop=1", "-c copy -bsf:v h264_mp4toannexb"},
+       {"ordered.hevc", "-c:v libx265 -g 12 -bf 3 -x265-params log-level=none", "-c copy -bsf:v hevc_mp4toannexb"}}));
+  const auto timed = clip(name + ".mp4", encoding);
+  ffmpeg("-i " + timed + " " + copy + " " + (folder() / name));
+  const auto ranks_of = [](const std::string& uri) {
+    source_options options;
+    options.uri = uri;
+    auto source = open_source(options);
+    REQUIRE(source);
+    std::vector<core::media_time> times;
+    while (auto packet = (*source)->read()) times.push_back((*packet)->pts);
+    std::vector<std::size_t> ranks;
+    for (const auto t : times)
+      ranks.push_back(
+          static_cast<std::size_t>(std::count_if(times.begin(), times.end(), [t](auto o) { return o < t; })));
+    return ranks;
+  };
+  const auto expected = ranks_of(timed);
+  REQUIRE(expected.size() == 48);
+  CHECK(ranks_of(folder() / name) == expected);
+}
