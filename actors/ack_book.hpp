@@ -30,6 +30,9 @@ class ack_book {
   /// Settles everything, for streams without sinks.
   [[nodiscard]] settled settle_all();
 
+  /// Counts everything that is not settled as failed, and ignores whatever a sink says afterwards.
+  [[nodiscard]] settled give_up();
+
  private:
   struct frame {
     core::time_point captured;
@@ -37,8 +40,9 @@ class ack_book {
     bool failed = false;
   };
 
-  std::deque<frame> frames_;           ///< emitted and not settled, oldest first
-  std::uint64_t first_ = 0;            ///< number of `frames_.front()`
+  std::deque<frame> frames_; ///< emitted and not settled, oldest first
+  std::uint64_t first_ = 0;  ///< number of `frames_.front()`
+  bool given_up_ = false;
   std::vector<std::uint64_t> reached_; ///< by sink: number of the next frame it will acknowledge
 };
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds tick_interval{100};
 
+/// How long sinks may take once everything else has ended.
+constexpr std::chrono::seconds sink_patience{2};
+
 std::chrono::milliseconds whole_ms(topology::duration d) {
   return std::max(std::chrono::milliseconds{1}, std::chrono::duration_cast<std::chrono::milliseconds>(d));
 }
@@ -179,11 +182,27 @@ void head_state::tick() {
   const auto now = core::clock::now();
   for (const auto& [id, handle] : workers_) core_->worker_heartbeat(id, now); // local ones are watched instead
   if (stop_deadline_ && now >= *stop_deadline_) core_->shutdown(now, now, actions_);
+  if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon_sinks();
   core_->tick(now, actions_);
   carry_out();
   export_metrics();
   publish();
   if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
+}
+
+void head_state::abandon_sinks() {
+  const auto now = core::clock::now();
+  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+    auto& stream = streams_[i];
+    if (stream.report.phase == stream_phase::running) {
+      const auto settled = stream.acks.give_up();
+      core_->acknowledged({i}, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
+    } else if (stream.report.phase == stream_phase::closing) {
+      sinks_abandoned_ = true;
+      spdlog::error("stream {}: a sink did not finish in time", stream.source.id);
+      finish_stream({i}, stream);
+    }
+  }
 }
 
 void head_state::worker_ended(const caf::down_msg& down) {
@@ -286,6 +305,7 @@ void head_state::on(const sink_ack& message) {
 
 void head_state::on(const sink_closed& message) {
   auto& stream = stream_of(message.stream);
+  if (stream.report.phase != stream_phase::closing) return;
   if (message.error && !stream.report.error) stream.report.error = message.error;
   if (--stream.sinks_open == 0) finish_stream(message.stream, stream);
 }
@@ -294,6 +314,7 @@ void head_state::publish() {
   run_report report;
   report.failure = failure_;
   report.shutting_down = stop_deadline_.has_value();
+  report.sinks_abandoned = sinks_abandoned_;
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::running) stream.report.ledger = core_->collecting().ledger_of({i});

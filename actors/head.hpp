@@ -124,6 +124,7 @@ class head_state {
   [[nodiscard]] dispatch::stream_config core_config(const head_stream& stream, core::codec_ptr codec) const;
   void open_waiting();
   void finish_if_done();
+  void abandon_sinks();
   void open_source(core::stream_id id, head_stream& stream);
   void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
   void begin_closing(core::stream_id id, head_stream& stream);
@@ -156,6 +157,7 @@ class head_state {
   metrics::dispatch_series series_;
   std::optional<core::time_point> stop_deadline_; ///< set: nothing more is read, and what is left then is dropped
   std::optional<std::string> failure_;
+  bool sinks_abandoned_ = false;
   bool finished_ = false;
 };
 

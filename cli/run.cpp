@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -157,7 +158,10 @@ int run(const arguments& args) {
 
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
   wait_for_end(**node, stop, config.shutdown.grace, shown);
-  return report_end(args, (*node)->report(), core::clock::now() - began);
+  const auto report = (*node)->report();
+  const auto code = report_end(args, report, core::clock::now() - began);
+  if (report.sinks_abandoned) std::_Exit(code); // its thread hangs in a write and cannot be joined
+  return code;
 }
 
 } // namespace

@@ -195,13 +195,14 @@ void collector::stream_ended(core::stream_id stream, actions& out) {
   advance(*s, out);
 }
 
-void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out) {
+void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out,
+                             core::drop_reason why) {
   auto* s = find(stream);
   if (!s) return;
   assert(delivered + failed <= s->unacknowledged);
   s->unacknowledged -= delivered + failed;
   s->books.delivered += delivered;
-  s->books.drop(core::drop_reason::sink_error, failed);
+  s->books.drop(why, failed);
   advance(*s, out);
 }
 

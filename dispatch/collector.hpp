@@ -73,8 +73,9 @@ class collector {
   /// The source has ended and all its segments are closed or will be.
   void stream_ended(core::stream_id stream, actions& out);
 
-  /// The stream's sinks are done with that many emitted frames, in any order.
-  void acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out);
+  /// The stream's sinks are done with that many emitted frames, in any order; the failed ones are dropped (`why`).
+  void acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out,
+                    core::drop_reason why = core::drop_reason::sink_error);
 
   /// Frees a finished stream; its ledger is gone with it.
   void remove_stream(core::stream_id stream);

@@ -113,8 +113,8 @@ void head::segment_failed(core::worker_id worker, core::segment_id segment, cons
 // ---- sinks
 
 void head::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, core::time_point now,
-                        actions& out) {
-  collector_.acknowledged(stream, delivered, failed, collector_actions_);
+                        actions& out, core::drop_reason why) {
+  collector_.acknowledged(stream, delivered, failed, collector_actions_, why);
   settle(now, out);
 }
 

@@ -67,7 +67,7 @@ class head {
   // ---- sinks
 
   void acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, core::time_point now,
-                    actions& out);
+                    actions& out, core::drop_reason why = core::drop_reason::sink_error);
 
   // ---- time
 

@@ -21,6 +21,15 @@ TEST_CASE("a frame is settled when every sink has acknowledged it, and failed if
   CHECK(settled.captured == std::vector{core::time_point{std::chrono::seconds{2}}});
 }
 
+TEST_CASE("after giving up everything open is failed, and a sink that wakes up late changes nothing", "[actors]") {
+  actors::ack_book book{1};
+  for (int i = 0; i < 3; ++i) book.emitted({});
+  CHECK(book.acknowledged(0, {true}).delivered == 1);
+  CHECK(book.give_up().failed == 2);
+  const auto late = book.acknowledged(0, {true, true});
+  CHECK(late.delivered + late.failed == 0);
+}
+
 TEST_CASE("without sinks frames are delivered as they are", "[actors]") {
   actors::ack_book book{0};
   book.emitted({});
