@@ -80,9 +80,9 @@ def read_objects(line):
     return read_code(bits)
 
 
-def write_model(path, batch="n", slow=0):
+def write_model(path, batch="n", slow=0, fails_on_odd=False):
     """The reading model; takes batches of any size, or of `batch`. `slow`: channels of a useless convolution (1024
-    cost about 30 ms a picture on one core)."""
+    cost about 30 ms a picture on one core). `fails_on_odd`: running it is an error where a frame number is odd."""
     bits = CELLS * CELLS
     boxes = [box_of(i)[k] for k in range(4) for i in range(bits)]
     nodes = [
@@ -115,6 +115,16 @@ def write_model(path, batch="n", slow=0):
             onnx.ints("one", [0, 1, 1]),
         ]
         scores = "scores"
+    if fails_on_odd:
+        nodes += [
+            onnx.node("Gather", ["read", "lowest"], ["odd"], axis=2),
+            onnx.node("Add", ["odd", "half"], ["rounding"]),
+            onnx.node("Cast", ["rounding"], ["index"], to=onnx.INT64),
+            onnx.node("Gather", ["zero", "index"], ["no such element"]),
+            onnx.node("Add", ["read", "no such element"], ["checked"]),
+        ]
+        constants += [onnx.ints("lowest", [47]), onnx.floats("half", [1], [0.5])]
+        scores = "checked"
     nodes.append(onnx.node("Concat", ["boxes", scores], ["objects"], axis=1))
     path.write_bytes(
         onnx.model(

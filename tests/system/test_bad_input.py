@@ -270,6 +270,18 @@ class BadInput(SystemTest):
         postprocess = {**barcode.STAGES["postprocess"], "labels": str(labels)}
         self.refused_model(self.model(), "3 labels", "1 class", postprocess=postprocess)
 
+    def test_pictures_that_the_engine_fails_on_are_the_only_ones_dropped_even_of_their_batch(self):
+        model = self.model("odd.onnx", fails_on_odd=True)
+        for batch in (1, 8):
+            with self.subTest(batch=batch):
+                stages = {"inference": {"batch": {"max": batch, "wait": "20ms"}}}
+                topology = self.topology({"clip": self.clip("clip.mp4", 40)}, model=model, stages=stages)
+                program = self.run_to_end(topology, code=1)
+                expected = {"received": 40, "delivered": 20, "dropped": {"engine_error": 20}, "in_flight": 0}
+                self.assertEqual(program.ledger["clip"], expected)
+                self.assertEqual([line["seq"] for line in program.lines("clip")], list(range(0, 40, 2)))
+                self.assert_identity(program.lines("clip"))
+
     # --- disks
 
     def test_a_full_disk_under_one_sink_drops_its_frames_and_stops_no_other_stream(self):
@@ -285,6 +297,18 @@ class BadInput(SystemTest):
         expected = {"received": GOOD, "delivered": 0, "dropped": {"sink_error": GOOD}, "in_flight": 0}
         self.assertEqual(program.ledger["bad"], expected)
         self.assertIn("No space left", program.errors())
+
+    def test_results_that_cannot_be_opened_cost_their_own_stream_only(self):
+        (self.dir / "results" / "bad.jsonl").mkdir(parents=True)
+        good = self.clip("good.mp4", GOOD, stream=1)
+        program = self.start(self.topology({"before": good, "bad": good, "after": good}))
+        program.process.wait()
+        (self.dir / "results" / "bad.jsonl").rmdir()
+        program.ledger = program.finish(code=1)
+        for stream in ("before", "after"):
+            self.assert_delivered(program, stream, GOOD)
+        self.assertEqual(program.ledger["bad"]["dropped"], {"sink_error": GOOD})
+        self.assertIn("results/bad.jsonl", program.errors())
 
     def small_disk(self, size):
         """A file system that fills up soon."""

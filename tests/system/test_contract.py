@@ -3,13 +3,15 @@
 import json
 import os
 import pathlib
+import pty
 import re
+import subprocess
 import unittest
 
 import jsonschema
 import yaml
 
-from harness import ROOT, SystemTest, penstock
+from harness import PROGRAM, ROOT, SystemTest, penstock
 
 DEMO_CLIP = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
 
@@ -152,6 +154,46 @@ tracking: {kind: sort, max_age: soon}
         self.assertRegex(done.stderr, r"topology\.yaml:\d+:\d+: stages\.inference\.batch[\w.]*: note: .*one image")
 
 
+class Output(SystemTest):
+    LIVE = "synthetic://?width=256&height=192&gop=25&bframes=0&live=1&frames="
+
+    def test_every_line_of_a_json_log_is_json(self):
+        missing = self.dir / "bad.mp4"
+        missing.write_text("no video")
+        done = penstock("run", self.topology({"bad": missing}), "--quiet", "--log-format", "json")
+        records = [json.loads(line) for line in done.stderr.splitlines()]
+        self.assertEqual({r["level"] for r in records}, {"info", "error"})
+        for record in records:
+            self.assertLessEqual({"time", "level", "message"}, set(record))
+
+    def test_the_log_says_no_more_than_its_level(self):
+        topology = self.topology({"clip": self.clip("clip.mp4", 5)})
+        self.assertEqual(penstock("run", topology, "--quiet", "--log-level", "error").stderr, "")
+
+    def test_progress_is_a_line_every_few_seconds_where_there_is_no_terminal(self):
+        done = penstock("run", self.topology({"camera": self.LIVE + "160"}), "--log-level", "error")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stderr, r"\A\d+ of 160 frames|\A\d+ frames, \d+/s")
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_progress_is_a_bar_per_finite_stream_on_a_terminal(self):
+        master, slave = pty.openpty()
+        topology = self.topology({"first": self.LIVE + "40", "second": self.LIVE + "40"})
+        with subprocess.Popen([PROGRAM, "run", topology, "--log-level", "error"], stderr=slave, stdout=subprocess.DEVNULL) as run:
+            os.close(slave)
+            shown = b""
+            try:
+                while chunk := os.read(master, 4096):
+                    shown += chunk
+            except OSError:  # the other end is closed
+                pass
+            os.close(master)
+        self.assertEqual(run.returncode, 0)
+        text = shown.decode()
+        for stream in ("first", "second"):
+            self.assertRegex(text, stream + r" +█*░* +\d+ % \d+/40")
+
+
 class Documents(SystemTest):
     def test_the_schema_accepts_every_topology_that_is_shipped_and_refuses_misspelt_keys(self):
         done = penstock("schema")
@@ -212,7 +254,11 @@ class Documents(SystemTest):
         results = [json.loads(line) for line in lines.read_text().splitlines()]
         self.assertEqual([r["seq"] for r in results], list(range(795)))
         self.assertTrue(all(any(r["objects"] for r in results[i : i + 10]) for i in range(0, 790, 10)))
-        self.assertTrue({o["label"] for r in results for o in r["objects"]} == {"person"})
+        self.assertEqual({o["label"] for r in results for o in r["objects"]}, {"person"})
+        tracks = [[o["track"] for o in r["objects"] if o["track"] is not None] for r in results]
+        self.assertTrue(all(len(t) == len(set(t)) for t in tracks), "a track stands twice in a frame")
+        self.assertGreater(sum(map(len, tracks)), 1000)
+        self.assertLess(len({t for frame in tracks for t in frame}), 200)
 
 
 if __name__ == "__main__":

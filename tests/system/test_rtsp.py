@@ -1,7 +1,9 @@
 """A real RTSP server as the camera: away at the start, killed and started again in mid-stream."""
 
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import barcode
@@ -110,13 +112,22 @@ class Rtsp(SystemTest):
         server, port = self.serve()
         program = self.watch(port)
         until(lambda: self.results(program, 20), "results before the silence")
-        server.send_signal(19)  # SIGSTOP: the connection stays, nothing comes
-        self.addCleanup(server.send_signal, 18)
+        server.send_signal(signal.SIGSTOP)  # the connection stays, nothing comes
+        self.addCleanup(server.send_signal, signal.SIGCONT)
         until(lambda: self.reconnects(program) >= 1, "the silence to be seen")
-        server.send_signal(18)
+        server.send_signal(signal.SIGCONT)
         before = len(program.lines("camera"))
         until(lambda: self.results(program, before + 30), "results after the silence")
         self.end(program)
+
+    def test_a_signal_ends_the_program_while_the_camera_is_silent(self):
+        server, port = self.serve()
+        program = self.watch(port)
+        until(lambda: self.results(program, 20), "results before the silence")
+        server.send_signal(signal.SIGSTOP)
+        asked = time.monotonic()
+        self.end(program)
+        self.assertLess(time.monotonic() - asked, 8, "the end waited for the camera")
 
     def test_a_dead_camera_takes_nothing_from_a_living_one(self):
         _, port = self.serve()

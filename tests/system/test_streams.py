@@ -52,6 +52,14 @@ class Streams(SystemTest):
         self.assert_delivered(program, "clip", 50)
         self.assertGreater(program.seconds, 1.9, "two seconds of video were played faster than live")
 
+    def test_forty_files_share_the_program(self):
+        clip = self.clip("clip.mp4", 30)
+        streams = {f"s{i:02}": clip for i in range(40)}
+        program = self.run_to_end(self.topology(streams))
+        for stream in streams:
+            self.assert_delivered(program, stream, 30)
+            self.assert_identity(program.lines(stream))
+
     def test_a_topology_without_sinks_delivers_too(self):
         program = self.start(self.topology({"clip": self.clip("clip.mp4", 50)}, sinks=[]))
         program.ledger = program.finish(files=False)

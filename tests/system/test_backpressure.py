@@ -1,4 +1,4 @@
-"""A sink that takes its time: live streams shed, lossless ones wait; memory stays flat in both."""
+"""A sink or a model that takes its time: live streams shed, lossless ones wait; memory stays flat in both."""
 
 import subprocess
 import time
@@ -89,6 +89,25 @@ class SlowSink(SystemTest):
         program.check("good", ledger["good"])
         self.assert_identity(program.lines("good"), 1)
         self.assertTrue(all(barcode.read_objects(line) == (0, line["seq"]) for line in self.sink.lines()))
+
+
+class SlowModel(SystemTest):
+    def test_a_live_stream_too_fast_for_the_model_sheds_and_stays_near_to_now(self):
+        model = self.model("slow.onnx", slow=2048)
+        stages = {"inference": {"instances": 1, "batch": {"max": 1}}}
+        uri = "synthetic://?width=256&height=192&fps=50&frames=400&gop=10&bframes=0&live=1"
+        program = self.start(self.topology({"fast": uri}, model=model, stages=stages), "--metrics", "127.0.0.1:0")
+        until(lambda: program.counts("fast")["received"] >= 350, "most of the stream")
+        series = program.metrics()
+        latencies = lambda le: series["penstock_stream_latency_seconds_bucket", (("stream", "fast"), ("le", le))]
+        counts = program.finish(code=0)["fast"]
+        self.assertEqual(counts["received"], 400)
+        self.assertEqual(set(counts["dropped"]), {"shed"})
+        self.assertGreater(counts["delivered"], 20)
+        self.assertGreater(latencies("+Inf"), 20)
+        # Without shedding the last result would be some 20 s late.
+        self.assertEqual(latencies("5"), latencies("+Inf"), "results came more than five seconds late")
+        self.assert_identity(program.lines("fast"))
 
 
 if __name__ == "__main__":
