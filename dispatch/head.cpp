@@ -12,6 +12,8 @@ template <class... Fs>
 struct overloaded : Fs... {
   using Fs::operator()...;
 };
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
 
 } // namespace
 
@@ -170,7 +172,7 @@ void head::route_segments(core::stream_id stream, stream_state& s, core::time_po
 
 /// Carries actions between dispatcher and collector until only outside ones are left.
 void head::settle(core::time_point now, actions& out) {
-  const auto pass_on = [&](auto&& action) { out.emplace_back(std::move(action)); };
+  const auto pass_on = [&](auto&& action) { out.emplace_back(std::forward<decltype(action)>(action)); };
   while (!dispatcher_actions_.empty() || !collector_actions_.empty()) {
     std::swap(dispatcher_actions_, dispatcher_work_);
     for (auto& action : dispatcher_work_)

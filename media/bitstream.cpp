@@ -1,7 +1,7 @@
 #include "media/bitstream.hpp"
 
-#include "media/bitstream_codecs.hpp"
 #include "media/av/ffmpeg.hpp"
+#include "media/bitstream_codecs.hpp"
 
 namespace penstock::media {
 

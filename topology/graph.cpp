@@ -65,7 +65,7 @@ class builder {
   }
 
   /// Adds a stage behind the last one.
-  void chain(std::string title, stage s, std::vector<std::string> details, std::string carries) {
+  void chain(const std::string& title, stage s, std::vector<std::string> details, std::string carries) {
     const auto before = graph_.nodes.size() - 1;
     const auto rank = graph_.nodes.back().rank + 1;
     const auto now = add({title, title, std::move(details), roles_of(config_, s), rank});

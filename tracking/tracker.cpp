@@ -54,6 +54,7 @@ core::expected<void> tracking_config::validate() const {
 
 std::vector<std::string_view> tracker_kinds() {
   std::vector<std::string_view> names;
+  names.reserve(kinds.size());
   for (const auto& k : kinds) names.push_back(k.name);
   return names;
 }

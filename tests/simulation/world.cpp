@@ -13,6 +13,8 @@ template <class... Fs>
 struct overloaded : Fs... {
   using Fs::operator()...;
 };
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
 
 std::string text(core::segment_id id) { return std::to_string(id.stream.value) + "/" + std::to_string(id.number); }
 
