@@ -2,8 +2,8 @@
 
 The code is that of the program's synthetic streams: 8 x 8 black and white cells in the top left corner, each a 32nd of
 the width and a 24th of the height: 16 bits of stream number, 32 of frame number, 16 of CRC-16/CCITT-FALSE. With
-pictures of 4:3 stretched to the model's 32 x 24, every cell is one pixel, and the model answers with one object for each
-white cell. So each line of results proves which frame it belongs to.
+pictures of 4:3 stretched to the model's 32 x 24, every cell is one pixel, and the model answers with one object for
+each white cell. So each line of results proves which frame it belongs to.
 """
 
 import subprocess
@@ -126,11 +126,8 @@ def write_model(path, batch="n", slow=0, fails_on_odd=False):
         constants += [onnx.ints("lowest", [47]), onnx.floats("half", [1], [0.5])]
         scores = "checked"
     nodes.append(onnx.node("Concat", ["boxes", scores], ["objects"], axis=1))
-    path.write_bytes(
-        onnx.model(
-            [onnx.value("images", [batch, 3, HEIGHT, WIDTH])], [onnx.value("objects", [batch, 5, bits])], nodes, constants
-        )
-    )
+    images, objects = onnx.value("images", [batch, 3, HEIGHT, WIDTH]), onnx.value("objects", [batch, 5, bits])
+    path.write_bytes(onnx.model([images], [objects], nodes, constants))
     return path
 
 

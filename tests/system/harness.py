@@ -162,7 +162,7 @@ class Program:
         return ledger
 
     def check(self, stream, counts, files=True):
-        """The laws: the ledger balances and nothing is in flight; each delivered frame has one complete line, in order."""
+        """The laws: the ledger balances, nothing is in flight; each delivered frame has one complete line, in order."""
         test = self.test
         test.assertEqual(counts["in_flight"], 0, counts)
         test.assertEqual(counts["received"], counts["delivered"] + sum(counts["dropped"].values()), counts)
@@ -229,10 +229,13 @@ class SystemTest(unittest.TestCase):
         os.mkfifo(path)
         return Fifo(self, path)
 
+    def assert_counts(self, program, stream, received, delivered, **dropped):
+        expected = {"received": received, "delivered": delivered, "dropped": dropped, "in_flight": 0}
+        self.assertEqual(program.ledger[stream], expected, program.errors())
+
     def assert_delivered(self, program, stream, frames):
         """Nothing was lost."""
-        expected = {"received": frames, "delivered": frames, "dropped": {}, "in_flight": 0}
-        self.assertEqual(program.ledger[stream], expected, program.errors())
+        self.assert_counts(program, stream, frames, frames)
 
     def assert_identity(self, lines, number=0, first=0):
         """Each result belongs to the frame whose seq it has."""
@@ -276,6 +279,8 @@ class Fifo:
         return [json.loads(line) for line in self.data.splitlines()]
 
     def close(self):
+        if self.closed:
+            return
         self.closed = True
         if self.thread:
             self.thread.join(PATIENCE)

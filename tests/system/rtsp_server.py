@@ -20,8 +20,9 @@ import barcode  # noqa: E402
 
 WIDTH, HEIGHT, FPS = 256, 192, 25
 CAPS = f"video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate={FPS}/1,colorimetry=bt601"
-ENCODE = "videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=12 threads=1"
-LAUNCH = f"( appsrc name=frames is-live=true format=time caps={CAPS} ! {ENCODE} ! rtph264pay name=pay0 pt=96 )"
+SOURCE = f"appsrc name=frames is-live=true format=time caps={CAPS} ! videoconvert ! video/x-raw,format=I420"
+ENCODE = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=12 threads=1"
+LAUNCH = f"( {SOURCE} ! {ENCODE} ! rtph264pay name=pay0 pt=96 )"
 
 
 def feed(source, number, state):

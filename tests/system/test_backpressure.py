@@ -62,7 +62,8 @@ class SlowSink(SystemTest):
         program = self.start(topology, "--metrics", "127.0.0.1:0")
         counts = until(lambda: (c := program.counts("slow"))["dropped"].get("slow_sink", 0) > 100 and c, "shedding")
         base, received, delivered = program.resident_mb(), counts["received"], counts["delivered"]
-        counts = until(lambda: (c := program.counts("slow"))["received"] > received + 1000 and c, "a thousand frames more")
+        more = lambda: (c := program.counts("slow"))["received"] > received + 1000 and c
+        counts = until(more, "a thousand frames more")
         self.assertEqual(counts["delivered"], delivered)
         self.assertLess(counts["in_flight"], 300)
         grown = program.resident_mb() - base

@@ -144,11 +144,12 @@ tracking: {kind: sort, max_age: soon}
         os.environ["PENSTOCK_TEST_CLIP"] = "clip.mp4"
         self.addCleanup(os.environ.pop, "PENSTOCK_TEST_CLIP")
         program = self.run_to_end(topology, "--set", "stages.decode.sample_fps=5", "--set", "streams.0.id=front")
-        self.assertEqual(program.ledger["front"], {"received": 20, "delivered": 4, "dropped": {"sampled": 16}, "in_flight": 0})  # fmt: skip
+        self.assert_counts(program, "front", 20, 4, sampled=16)
 
     def test_a_model_that_takes_single_pictures_only_is_told(self):
         model = self.model("one.onnx", batch=1)
-        topology = self.topology({"clip": self.clip("clip.mp4", 1)}, model=model, stages={"inference": {"batch": {"max": 8}}})
+        stages = {"inference": {"batch": {"max": 8}}}
+        topology = self.topology({"clip": self.clip("clip.mp4", 1)}, model=model, stages=stages)
         done = penstock("validate", topology)
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stderr, r"topology\.yaml:\d+:\d+: stages\.inference\.batch[\w.]*: note: .*one image")
@@ -179,7 +180,8 @@ class Output(SystemTest):
     def test_progress_is_a_bar_per_finite_stream_on_a_terminal(self):
         master, slave = pty.openpty()
         topology = self.topology({"first": self.LIVE + "40", "second": self.LIVE + "40"})
-        with subprocess.Popen([PROGRAM, "run", topology, "--log-level", "error"], stderr=slave, stdout=subprocess.DEVNULL) as run:
+        command = [PROGRAM, "run", topology, "--log-level", "error"]
+        with subprocess.Popen(command, stderr=slave, stdout=subprocess.DEVNULL) as run:
             os.close(slave)
             shown = b""
             try:
@@ -208,7 +210,8 @@ class Documents(SystemTest):
             with self.subTest(path=path.name):
                 checker.validate(yaml.safe_load(path.read_text()))
         demo = (ROOT / "configs/demo.yaml").read_text()
-        for right, wrong in {"streams:": "stream:", "uri:": "url:", "fit:": "fitt:", "head:": "heads:", "kind: sort": "kind: sord"}.items():
+        slips = {"streams:": "stream:", "uri:": "url:", "fit:": "fitt:", "head:": "heads:", "kind: sort": "kind: sord"}
+        for right, wrong in slips.items():
             with self.subTest(wrong=wrong):
                 self.assertFalse(checker.is_valid(yaml.safe_load(demo.replace(right, wrong, 1))))
 

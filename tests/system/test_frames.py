@@ -39,7 +39,7 @@ def ffprobe(path):
 
 def codes_in(path, width, height):
     """The bar codes of a video's frames."""
-    command = ["ffmpeg", "-v", "error", "-i", path, "-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     data = subprocess.run(command, capture_output=True, check=True).stdout
     size = width * height
     return [barcode.read_picture(data[i : i + size], width, height) for i in range(0, len(data), size)]
@@ -81,7 +81,8 @@ class Frames(SystemTest):
         seen = {}
         for decoders in (1, 2, 4):
             for instances in (1, 2):
-                stages = {"decode": {"concurrency": decoders}, "inference": {"instances": instances, "batch": {"max": 1}}}
+                inference = {"instances": instances, "batch": {"max": 1}}
+                stages = {"decode": {"concurrency": decoders}, "inference": inference}
                 program = self.run_to_end(self.topology({"clip": clip}, stages=stages))
                 self.assert_delivered(program, "clip", 150)
                 seen[decoders, instances] = (program.results / "clip.jsonl").read_bytes()
@@ -120,8 +121,7 @@ class Sampling(SystemTest):
     def sampled(self, encoding):
         clip = self.clip("clip.mp4", 250, *encoding)
         program = self.run_to_end(self.topology({"clip": clip}, stages={"decode": {"sample_fps": 5}}))
-        expected = {"received": 250, "delivered": 50, "dropped": {"sampled": 200}, "in_flight": 0}
-        self.assertEqual(program.ledger["clip"], expected)
+        self.assert_counts(program, "clip", 250, 50, sampled=200)
         lines = program.lines("clip")
         self.assert_identity(lines)
         return [line["seq"] for line in lines]

@@ -4,17 +4,14 @@ import unittest
 
 from harness import SystemTest, until
 
-ENDLESS = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&live=1"
+ENDLESS = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&fps=50&live=1"
 
 
 class Metrics(SystemTest):
     def test_the_counts_of_a_finished_stream_are_those_of_the_ledger(self):
-        clip = self.clip("clip.mp4", 100)
+        clip = self.clip("clip.mp4", 100, "-c:v", "libx264", "-bf", "0", "-g", "10", "-movflags", "+faststart")
         broken = self.dir / "broken.mp4"
-        broken.write_bytes(clip.read_bytes()[:-3000])
-        self.clip("front.mp4", 100, "-c:v", "libx264", "-bf", "0", "-g", "10", "-movflags", "+faststart")
-        whole = (self.dir / "front.mp4").read_bytes()
-        broken.write_bytes(whole[: len(whole) // 2])
+        broken.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
         streams = [
             {"id": "camera", "uri": ENDLESS},
             {"id": "clip", "uri": str(clip), "sample_fps": 5},
@@ -26,7 +23,8 @@ class Metrics(SystemTest):
         def finished(stream):
             counts = program.counts(stream)
             settled[stream] = counts
-            return counts["received"] > 0 and counts["in_flight"] == 0 and len(program.lines(stream)) == counts["delivered"]
+            complete = len(program.lines(stream)) == counts["delivered"]
+            return counts["received"] > 0 and counts["in_flight"] == 0 and complete
 
         until(lambda: program.counts("clip")["received"] == 100 and finished("clip"), "the clip to finish")
         until(lambda: program.counts("broken")["dropped"] and finished("broken"), "the broken clip to finish")
@@ -84,7 +82,8 @@ class Metrics(SystemTest):
     def test_an_address_in_use_is_an_error(self):
         program = self.start(self.topology({"camera": ENDLESS}), "--metrics", "127.0.0.1:0")
         taken = program.metrics_port()
-        other = self.start(self.topology({"clip": self.clip("clip.mp4", 5)}, name="other.yaml"), "--metrics", f"127.0.0.1:{taken}")
+        topology = self.topology({"clip": self.clip("clip.mp4", 5)}, name="other.yaml")
+        other = self.start(topology, "--metrics", f"127.0.0.1:{taken}")
         self.assertEqual(other.process.wait(60), 1)
         self.assertIn(str(taken), other.errors())
         program.terminate()

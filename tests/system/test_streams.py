@@ -2,7 +2,7 @@
 
 import unittest
 
-from harness import SystemTest, complete_lines
+from harness import SystemTest, complete_lines, until
 
 
 class Streams(SystemTest):
@@ -35,16 +35,17 @@ class Streams(SystemTest):
         self.assertLessEqual(most, 2)
 
     def test_live_streams_do_not_wait_for_the_limit(self):
-        live = "synthetic://?width=256&height=192&frames=50&gop=25&bframes=0&live=1&stream={}"
+        live = "synthetic://?width=256&height=192&frames=2000&gop=25&bframes=0&live=1&stream={}"
         streams = {"archive": self.glob(3, 50), **{f"live{i}": live.format(60 + i) for i in range(3)}}
-        program = self.run_to_end(self.topology(streams, limits={"open_streams": 1}))
+        program = self.start(self.topology(streams, limits={"open_streams": 1}))
+        until(lambda: all(len(program.lines(f"archive/r{i}")) == 50 for i in range(3)), "the files", 60)
+        # One after the other, each would take 80 seconds.
+        until(lambda: all(len(program.lines(f"live{i}")) >= 25 for i in range(3)), "all live streams", 60)
+        program.terminate()
+        program.ledger = program.finish()
         for i in range(3):
             self.assert_delivered(program, f"archive/r{i}", 50)
-            self.assert_delivered(program, f"live{i}", 50)
             self.assert_identity(program.lines(f"live{i}"), 60 + i)
-        # Three live streams of two seconds, one after the other, would take six.
-        times = [line["pts_ms"] for line in program.lines("live0")]
-        self.assertAlmostEqual(times[-1] - times[0], 49 * 40, delta=5)
 
     def test_a_file_can_be_played_as_a_live_stream(self):
         clip = self.clip("clip.mp4", 50)
