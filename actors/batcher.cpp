@@ -12,10 +12,11 @@ batch_former::batch_former(batcher_config config, std::size_t instances) : confi
 void batch_former::add(const filled_slot& slot, core::time_point now) {
   auto at = std::ranges::find(filling_, slot.slot.batch, &filling::batch);
   if (at == filling_.end()) {
-    filling_.push_back({slot.slot.batch, {}, slot.slot.batch->capacity(), false, now});
+    filling_.push_back({slot.slot.batch, {}, slot.slot.batch->capacity(), false, false, now});
     at = std::prev(filling_.end());
   }
   at->items.push_back(slot);
+  at->live = at->live || slot.live;
   config_.metrics.queue.add(1);
 }
 
@@ -53,6 +54,12 @@ batch_task batch_former::start(std::deque<filling>::iterator at) {
   return task;
 }
 
+bool batch_former::gathering(core::time_point now) const {
+  if (filling_.empty() || now - filling_.front().since >= config_.burst.longest) return false;
+  const bool any_live = std::ranges::any_of(filling_, [](const filling& f) { return f.live; });
+  return !any_live && config_.burst.cores_are_decoding();
+}
+
 std::optional<core::time_point> batch_former::deadline() const {
   if (idle_.size() <= reserved_) return std::nullopt;
   for (const auto& f : filling_) {
@@ -66,6 +73,10 @@ namespace {
 void run_ready(batcher_actor::stateful_pointer<batcher_state> self) {
   auto& state = self->state;
   const auto now = core::clock::now();
+  if (state.former.gathering(now)) {
+    if (!std::exchange(state.asking_again, true)) self->send(self, batch_again{});
+    return;
+  }
   while (auto task = state.former.next(now)) {
     const auto instance = task->instance;
     self->send(state.instances[instance], std::move(*task));
@@ -97,6 +108,10 @@ batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_sta
       },
       [self](const batch_timer& timer) {
         if (timer.generation == self->state.timer_generation) run_ready(self);
+      },
+      [self](const batch_again&) {
+        self->state.asking_again = false;
+        run_ready(self);
       },
   };
 }

@@ -1,6 +1,8 @@
 #include "actors/credit_pool.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace penstock::actors {
 
@@ -12,14 +14,15 @@ constexpr std::uint64_t live_grants_in_a_row = 7;
 
 credit_token::~credit_token() { pool_->give_back(); }
 
-credit_pool::credit_pool(std::size_t credits, metrics::gauge available) : available_{credits}, gauge_{available} {
+credit_pool::credit_pool(std::size_t credits, metrics::gauge available, std::size_t burst)
+    : available_{credits}, burst_{std::min(burst, credits)}, gauge_{available} {
   gauge_.set(static_cast<double>(available_));
 }
 
 credit credit_pool::take(const credit_claim& claim, receiver ready) {
   {
     const std::lock_guard lock{mutex_};
-    if (available_ == 0) {
+    if (available_ == 0 || (!claim.live && !lossless_.empty())) {
       (claim.live ? live_ : lossless_).push(waiter{claim, claims_++, std::move(ready)});
       return nullptr;
     }
@@ -43,16 +46,19 @@ credit_pool::receiver credit_pool::next_receiver() {
 }
 
 void credit_pool::give_back() {
-  receiver ready;
+  std::vector<receiver> ready;
   {
     const std::lock_guard lock{mutex_};
-    if (live_.empty() && lossless_.empty()) {
-      gauge_.set(static_cast<double>(++available_));
-      return;
+    ++available_;
+    if (!live_.empty() || available_ >= burst_) {
+      while (available_ > 0 && (!live_.empty() || !lossless_.empty())) {
+        ready.push_back(next_receiver());
+        --available_;
+      }
     }
-    ready = next_receiver();
+    gauge_.set(static_cast<double>(available_));
   }
-  ready(std::make_shared<const credit_token>(shared_from_this()));
+  for (auto& r : ready) r(std::make_shared<const credit_token>(shared_from_this()));
 }
 
 } // namespace penstock::actors

@@ -42,7 +42,10 @@ class credit_pool : public std::enable_shared_from_this<credit_pool> {
  public:
   using receiver = std::function<void(credit)>;
 
-  credit_pool(std::size_t credits, metrics::gauge available);
+  /// Lossless claims that found none wait until `burst` credits are there at once (at most all): then decoders produce
+  /// many frames in a row, and the engine consumes many, each with its own code and data in the caches. Live claims
+  /// never wait for that.
+  credit_pool(std::size_t credits, metrics::gauge available, std::size_t burst = 1);
 
   /// A credit now, or null; then `ready` is called with one when it is this claim's turn, from any thread. It must not
   /// block or throw.
@@ -70,6 +73,7 @@ class credit_pool : public std::enable_shared_from_this<credit_pool> {
 
   mutable std::mutex mutex_;
   std::size_t available_;
+  std::size_t burst_;
   std::uint64_t claims_ = 0;
   std::uint64_t live_in_a_row_ = 0;
   waiters live_;

@@ -21,6 +21,7 @@ void decode_state::open(decode_actor::pointer self, const decode_config& config,
                         preprocess_actor next, worker_inbox worker) {
   self_ = self;
   config_ = config;
+  busy_ = busy_mark{config.busy};
   lease_ = lease;
   next_ = std::move(next);
   worker_ = std::move(worker);
@@ -63,8 +64,10 @@ bool decode_state::finished() const noexcept {
 }
 
 void decode_state::wake() {
-  if (stepping_ || awaiting_credit_ || !has_work()) return;
-  stepping_ = true;
+  if (stepping_) return;
+  stepping_ = !awaiting_credit_ && has_work();
+  busy_.set(stepping_);
+  if (!stepping_) return;
   self_->send(self_, decode_step{});
 }
 
@@ -147,6 +150,7 @@ bool decode_state::send_frame() {
     });
     if (!credit_) {
       awaiting_credit_ = true;
+      busy_.set(false);
       return false;
     }
   }
@@ -155,6 +159,7 @@ bool decode_state::send_frame() {
   task.id = {lease_.segment, frame.ordinal};
   task.frame = std::move(frame.frame);
   task.times.decode = frame.decode_time;
+  task.live = lease_.live;
   task.credit = std::exchange(credit_, nullptr);
   ready_.pop_front();
   ++outcomes_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "actors/busy_decoders.hpp"
 #include "actors/messages.hpp"
 #include "actors/preprocess.hpp"
 #include "media/decoder.hpp"
@@ -21,6 +22,7 @@ using decode_actor = caf::typed_actor<caf::reacts_to<segment_packets>, caf::reac
 struct decode_config {
   media::decode_options options;
   std::shared_ptr<credit_pool> credits; ///< of the slots behind preprocess
+  std::shared_ptr<busy_decoders> busy;  ///< counts this one while it has something to do
   metrics::stage_series metrics;
   metrics::stage_series next_metrics; ///< of preprocess, whose queue it fills
 };
@@ -69,7 +71,8 @@ struct decode_state {
   std::uint64_t outcomes_ = 0; ///< frames sent on or refused
   bool closed_ = false;
   bool flushed_ = false;
-  bool stepping_ = false;        ///< a decode_step is on its way
+  bool stepping_ = false; ///< a decode_step is on its way
+  busy_mark busy_;
   bool awaiting_credit_ = false; ///< a claim stands in the pool
 };
 

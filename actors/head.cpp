@@ -57,16 +57,19 @@ void head_state::start(const head_start& message) {
 }
 
 void head_state::open_waiting() {
+  const auto limited = [](const head_stream& stream) { return stream.report.finite && stream.report.lossless; };
   std::size_t open = 0;
   for (const auto& stream : streams_) {
     const auto phase = stream.report.phase;
-    if (stream.report.finite && phase != stream_phase::waiting && phase != stream_phase::finished) ++open;
+    if (limited(stream) && phase != stream_phase::waiting && phase != stream_phase::finished) ++open;
   }
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase != stream_phase::waiting) continue;
-    if (stream.report.finite && open >= static_cast<std::size_t>(config_.topology.limits.open_streams)) continue;
-    if (stream.report.finite) ++open;
+    if (limited(stream)) {
+      if (open >= static_cast<std::size_t>(config_.topology.limits.open_streams)) continue;
+      ++open;
+    }
     open_source({i}, stream);
   }
 }

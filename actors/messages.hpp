@@ -160,6 +160,7 @@ struct frame_task {
   core::result_id id;
   core::frame_ptr frame;
   core::stage_times times;
+  bool live = false;
   actors::credit credit; ///< for its slot
 };
 
@@ -169,6 +170,7 @@ struct filled_slot {
   core::result_id id;
   kernels::geometry geometry;
   core::stage_times times;
+  bool live = false;
   actors::credit credit; ///< held until the engine has the batch
 };
 
@@ -216,6 +218,9 @@ struct batch_timer {
   std::uint64_t generation = 0;
 };
 
+/// Batcher to itself: images are gathering; look again after whoever else is due.
+struct batch_again {};
+
 /// Where the stages of a worker report to.
 using worker_inbox =
     caf::typed_actor<caf::reacts_to<frame_outcomes>, caf::reacts_to<decode_finished>, caf::reacts_to<decode_failed>>;
@@ -252,3 +257,4 @@ PENSTOCK_LOCAL_MESSAGE(decode_finished)
 PENSTOCK_LOCAL_MESSAGE(decode_failed)
 PENSTOCK_LOCAL_MESSAGE(decode_step)
 PENSTOCK_LOCAL_MESSAGE(batch_timer)
+PENSTOCK_LOCAL_MESSAGE(batch_again)

@@ -14,21 +14,22 @@
 #include <optional>
 #include <spdlog/spdlog.h>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "actors/head.hpp"
 #include "actors/inference.hpp"
 #include "actors/model.hpp"
 #include "actors/preprocess.hpp"
+#include "core/cores.hpp"
 
 namespace penstock::actors {
 
 namespace {
 
-/// Batches beside those in the engine: one to fill and one that waits, but at least so many images that decode runs
-/// ahead of the engine by a few frames and both find their code and data in the caches.
-constexpr std::size_t fewest_slots_ahead = 8;
+/// Images per core that decode may run ahead of the engine, so that each works in long bursts (`burst_config`); fewer
+/// where that would take more than `most_bytes_ahead`, but always one batch to fill and one that waits.
+constexpr std::size_t images_ahead_per_core = 32;
+constexpr std::size_t most_bytes_ahead = 64U << 20U;
 
 struct sizes {
   std::size_t cores = 1;
@@ -40,13 +41,14 @@ struct sizes {
   [[nodiscard]] std::size_t slots_ahead() const noexcept { return batch * batches_ahead; }
 };
 
-sizes sizes_of(const topology::stages_config& stages, const inference::model_info& model, unsigned cores) {
+sizes sizes_of(const topology::stages_config& stages, const inference::model_info& model, std::size_t image_bytes,
+               unsigned cores) {
   sizes s;
   s.cores = cores;
   s.instances = static_cast<std::size_t>(stages.inference.instances.value_or(static_cast<int>(cores)));
   s.batch = static_cast<std::size_t>(std::min(stages.inference.batch.max, model.max_batch));
-  const auto wanted = std::max(fewest_slots_ahead, 4 * s.instances);
-  s.batches_ahead = std::max<std::size_t>(2, (wanted + s.batch - 1) / s.batch);
+  const auto images = std::min(images_ahead_per_core * cores, most_bytes_ahead / image_bytes);
+  s.batches_ahead = std::max<std::size_t>({2, s.instances, images / s.batch});
   s.decoders = static_cast<std::size_t>(stages.decode.concurrency.value_or(static_cast<int>(cores)));
   return s;
 }
@@ -62,7 +64,7 @@ media::decode_options decode_options_of(const topology::config& topology) {
 caf::actor_system_config& configured(caf::actor_system_config& config, std::size_t cores) {
   config.set("scheduler.policy", caf::atom("sharing"));
   config.set("scheduler.max-threads", static_cast<std::uint64_t>(cores));
-  config.set("scheduler.max-throughput", std::uint64_t{8});
+  config.set("scheduler.max-throughput", std::uint64_t{1});
   return config;
 }
 
@@ -117,11 +119,12 @@ void node::impl::spawn_stages(const sizes& s, head_start& started) {
 
   const auto ring =
       std::make_shared<tensor_ring>(model.input.shape(1), model.input.type, s.batch, s.instances + s.batches_ahead);
-  const auto credits = std::make_shared<credit_pool>(s.slots_ahead(), inference_series.credit);
+  const auto credits = std::make_shared<credit_pool>(s.slots_ahead(), inference_series.credit, s.slots_ahead() * 3 / 4);
 
   // The worker makes decode actors only once it holds a lease, which is after the stages behind them are there.
   const auto preprocessors = std::make_shared<std::vector<preprocess_actor>>();
-  const decode_config decode_with{decode_options_of(topology), credits, decode_series, preprocess_series};
+  const auto busy = std::make_shared<busy_decoders>();
+  const decode_config decode_with{decode_options_of(topology), credits, busy, decode_series, preprocess_series};
   const auto next = std::make_shared<std::size_t>(0);
   const decoder_factory make_decoder = [sys = &*system, preprocessors, decode_with, next](const open_segment& lease,
                                                                                           const worker_inbox& inbox) {
@@ -145,7 +148,8 @@ void node::impl::spawn_stages(const sizes& s, head_start& started) {
     if (blocks) return sys->spawn<caf::detached>(infer, infer_with, to, after, inbox);
     return sys->spawn(infer, infer_with, to, after, inbox);
   };
-  const batcher_config batch_with{topology.stages.inference.batch.wait, ring, inference_series, batches};
+  const batcher_config batch_with{
+      topology.stages.inference.batch.wait, ring, inference_series, batches, {s.cores, busy, credits}};
   const auto batching = system->spawn(batcher, batch_with, s.instances, make_instance);
   for (std::size_t i = 0; i < s.cores; ++i) {
     preprocessors->push_back(
@@ -171,8 +175,9 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   state->metrics->set_build_info(options.version);
   state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
 
-  const auto cores = options.cores > 0 ? options.cores : std::max(1U, std::thread::hardware_concurrency());
-  const auto s = sizes_of(topology.stages, info, cores);
+  const auto cores = options.cores > 0 ? options.cores : core::usable_cores();
+  const auto image_bytes = tensor_batch{state->model.input.shape(1), state->model.input.type, 1}.images(1).size_bytes();
+  const auto s = sizes_of(topology.stages, info, image_bytes, cores);
   state->model_line = fmt::format("{} on {} ({}), input {}x{}, batches of up to {}, {} instance{}", info.name,
                                   info.engine, info.device, state->model.input.width_px, state->model.input.height_px,
                                   s.batch, s.instances, s.instances == 1 ? "" : "s");

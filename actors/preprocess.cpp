@@ -30,7 +30,7 @@ core::expected<filled_slot> preprocess_state::run(const frame_task& task) {
   const auto began = core::clock::now();
   const auto plan = plan_for(task.frame->view);
   if (!plan) return tl::unexpected{plan.error()};
-  filled_slot filled{config.ring->acquire(), task.id, (*plan)->geometry(), task.times, task.credit};
+  filled_slot filled{config.ring->acquire(), task.id, (*plan)->geometry(), task.times, task.live, task.credit};
   if (auto done = (*plan)->run(task.frame->view, filled.slot.batch->slot(filled.slot.index), workspace_); !done) {
     // The plan was made for this very frame and slot.
     throw std::logic_error{"preprocess: " + done.error().message};

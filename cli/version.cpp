@@ -3,10 +3,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 
 #include "cli/command.hpp"
 #include "cli/ledger_report.hpp"
+#include "core/cores.hpp"
 #include "inference/engine.hpp"
 #include "kernels/instruction_set.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 
 void print_text() {
   fmt::print("penstock {}\n", PENSTOCK_VERSION);
-  fmt::print("cpu: {} cores, {} kernels\n", std::thread::hardware_concurrency(), kernels::instruction_set());
+  fmt::print("cpu: {} cores, {} kernels\n", core::usable_cores(), kernels::instruction_set());
   fmt::print("cuda: not in this build\n");
   for (const auto* engine : inference::engines()) {
     const auto info = engine->info();
@@ -35,7 +35,7 @@ nlohmann::ordered_json as_json() {
         {{"name", info.name}, {"version", info.version}, {"devices", info.devices}, {"absent", info.absent}});
   }
   return {{"version", PENSTOCK_VERSION},
-          {"cores", std::thread::hardware_concurrency()},
+          {"cores", core::usable_cores()},
           {"kernels", std::string{kernels::instruction_set()}},
           {"engines", engines}};
 }

@@ -21,7 +21,7 @@ struct world {
 
   world(std::size_t capacity, std::size_t instances, std::size_t ahead)
       : ring{std::make_shared<tensor_ring>(item, core::element_type::f32, capacity, instances + ahead)},
-        former{{4ms, ring, {}, {}}, instances} {}
+        former{{4ms, ring, {}, {}, {}}, instances} {}
 
   actors::filled_slot fill() {
     actors::filled_slot slot;
@@ -91,6 +91,37 @@ TEST_CASE("the credit of an image is free when its batch starts", "[actors]") {
   CHECK(pool->available() == 0);
   REQUIRE(w.former.next(start).has_value());
   CHECK(pool->available() == 1);
+}
+
+TEST_CASE("images gather only while decoders keep every core busy and may go on, and live ones never", "[actors]") {
+  const auto decoders = std::make_shared<actors::busy_decoders>();
+  const auto credits = std::make_shared<actors::credit_pool>(1, metrics::gauge{});
+  world w{1, 1, 2};
+  w.former = batch_former{{4ms, w.ring, {}, {}, {2, decoders, credits, 250ms}}, 1};
+  CHECK_FALSE(w.former.gathering(start));
+  auto image = w.fill();
+  w.former.add(image, start);
+  actors::busy_mark one{decoders};
+  one.set(true);
+  CHECK_FALSE(w.former.gathering(start)); // a core is free for the engine
+  {
+    actors::busy_mark other{decoders};
+    other.set(true);
+    CHECK(w.former.gathering(start));
+    CHECK(w.former.gathering(start + 249ms));
+    CHECK_FALSE(w.former.gathering(start + 250ms)); // long enough
+    const auto last = credits->take({}, [](const actors::credit&) {});
+    CHECK_FALSE(w.former.gathering(start)); // decode cannot go on
+  }
+  CHECK(decoders->count() == 1); // a decode actor that went away is not counted
+
+  actors::busy_mark other{decoders};
+  other.set(true);
+  CHECK(w.former.gathering(start));
+  image = w.fill();
+  image.live = true;
+  w.former.add(image, start);
+  CHECK_FALSE(w.former.gathering(start));
 }
 
 TEST_CASE("within its credit the ring always has a slot, whatever the order of events", "[actors]") {

@@ -74,6 +74,25 @@ TEST_CASE("a stream of live claims leaves every eighth credit to the others", "[
   CHECK(c.served[16] == "file");
 }
 
+TEST_CASE("lossless claims that found nothing wait for a burst of credits, live ones do not", "[actors]") {
+  claims c{std::make_shared<credit_pool>(4, metrics::gauge{}, 3), {}, {}};
+  for (int i = 0; i < 4; ++i) c.take("holder", false, i);
+  c.take("file", false, 10);
+  c.held[0].reset();
+  c.held[1].reset();
+  CHECK(c.served.size() == 4);
+  c.take("late file", false, 11); // there is credit, but it is not its turn
+  CHECK(c.served.size() == 4);
+  c.held[2].reset();
+  CHECK(c.served == std::vector<std::string>{"holder", "holder", "holder", "holder", "file", "late file"});
+
+  claims live{std::make_shared<credit_pool>(4, metrics::gauge{}, 3), {}, {}};
+  for (int i = 0; i < 4; ++i) live.take("holder", false, i);
+  live.take("camera", true, 10);
+  live.held[0].reset();
+  CHECK(live.served.back() == "camera");
+}
+
 TEST_CASE("credits taken and returned by many threads are neither lost nor doubled", "[actors]") {
   const auto pool = std::make_shared<credit_pool>(3, metrics::gauge{});
   std::atomic<int> out{0};
