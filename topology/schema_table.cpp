@@ -56,7 +56,8 @@ auto decode() {
            "possible without decoding them.")
       .add("effort", &decode_config::effort,
            choice<decode_effort>({{"exact", decode_effort::exact}, {"fast", decode_effort::fast}}),
-           "`fast` skips the loop filter on frames that no other frame refers to.")
+           "`fast` skips the loop filter on frames that no other frame refers to. Measured: 5 % more frames/s with "
+           "B-frames, over 99 % of the objects the same; nothing either way without B-frames (docs/benchmarks.md).")
       .add("concurrency", &decode_config::concurrency, automatic(whole(1, 1024)),
            "Segments decoded at the same time; `auto`: one per core.");
   return s;
