@@ -1,5 +1,6 @@
 """The metrics agree with the ledger; health and readiness say what is so."""
 
+import os
 import unittest
 
 from harness import SystemTest, until
@@ -39,7 +40,9 @@ class Metrics(SystemTest):
         self.assertEqual(of("penstock_stream_objects_total", stream="clip"), objects)
         frames = of("penstock_stage_items_total", stage="inference")
         self.assertGreaterEqual(frames, 20 + settled["broken"]["delivered"])
-        self.assertEqual(of("penstock_inference_batch_images_sum"), frames)
+        # A batch is counted when it starts and its images when it has run: between them are those of the instances.
+        running = of("penstock_inference_batch_images_sum") - frames
+        self.assertTrue(0 <= running <= 8 * len(os.sched_getaffinity(0)), running)
         for stage in ("decode", "preprocess", "inference", "postprocess"):
             self.assertGreater(of("penstock_stage_busy_seconds_total", stage=stage), 0)
         info = next(dict(labels) for name, labels in series if name == "penstock_model_info")
