@@ -133,7 +133,7 @@ core::expected<core::frame_ptr> annotate(const core::frame_view& view, std::span
   try {
     painter paint{frame->view};
     const double unit =
-        style.scale > 0 ? style.scale : std::clamp(std::min(view.width_px, view.height_px) / 540.0, 0.6, 4.0);
+        style.scale > 0 ? style.scale : std::clamp(std::min(view.width_px, view.height_px) / 760.0, 0.6, 4.0);
     const int thickness = static_cast<int>(std::lround(1 + unit)) * 2;
     const int plate_height = std::max(12, static_cast<int>(std::lround(11 * unit)) * 2);
     const auto shadow = to_yuv({0, 0, 0}, frame->view);
