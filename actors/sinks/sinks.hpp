@@ -4,7 +4,8 @@
 
 namespace penstock::actors::sinks {
 
-/// One JSON object a line (actors/result_json.hpp). The file always holds whole lines, also after a full disk or a signal.
+/// One JSON object a line (actors/result_json.hpp). The file always holds whole lines, also after a full disk or a
+/// signal.
 [[nodiscard]] core::expected<std::unique_ptr<result_sink>> open_jsonl(const sink_context& context);
 
 /// An MP4 video of the frames with boxes, labels and track ids drawn in.
