@@ -19,13 +19,14 @@ class credit_pool;
 /// is: with the frame, with an actor that dies, or with a message that nobody reads.
 class credit_token {
  public:
-  explicit credit_token(std::shared_ptr<credit_pool> pool) noexcept : pool_{std::move(pool)} {}
+  credit_token(std::shared_ptr<credit_pool> pool, bool live) noexcept : pool_{std::move(pool)}, live_{live} {}
   ~credit_token();
   credit_token(const credit_token&) = delete;
   credit_token& operator=(const credit_token&) = delete;
 
  private:
   std::shared_ptr<credit_pool> pool_;
+  bool live_;
 };
 
 using credit = std::shared_ptr<const credit_token>;
@@ -44,7 +45,7 @@ class credit_pool : public std::enable_shared_from_this<credit_pool> {
 
   /// Lossless claims that found none wait until `burst` credits are there at once (at most all): then decoders produce
   /// many frames in a row, and the engine consumes many, each with its own code and data in the caches. Live claims
-  /// never wait for that.
+  /// never wait for that, and while they hold credits nobody does: they might never leave a burst.
   credit_pool(std::size_t credits, metrics::gauge available, std::size_t burst = 1);
 
   /// A credit now, or null; then `ready` is called with one when it is this claim's turn, from any thread. It must not
@@ -68,12 +69,19 @@ class credit_pool : public std::enable_shared_from_this<credit_pool> {
   };
   using waiters = std::priority_queue<waiter, std::vector<waiter>, later>;
 
-  void give_back();
-  receiver next_receiver();
+  struct grant {
+    receiver ready;
+    bool live = false;
+  };
+
+  void give_back(bool live);
+  grant next_grant();
+  void account(bool live);
 
   mutable std::mutex mutex_;
   std::size_t available_;
   std::size_t burst_;
+  std::size_t live_out_ = 0; ///< credits that live claims hold
   std::uint64_t claims_ = 0;
   std::uint64_t live_in_a_row_ = 0;
   waiters live_;

@@ -93,6 +93,18 @@ TEST_CASE("lossless claims that found nothing wait for a burst of credits, live 
   CHECK(live.served.back() == "camera");
 }
 
+TEST_CASE("a lossless claim is served beside live streams that always hold some credit, burst or not", "[actors]") {
+  claims c{std::make_shared<credit_pool>(4, metrics::gauge{}, 3), {}, {}};
+  c.take("camera", true, 0);
+  c.take("camera", true, 1);
+  c.take("holder", false, 2);
+  c.take("holder", false, 3);
+  c.take("file", false, 10);
+  CHECK(c.served.size() == 4);
+  c.held[2].reset(); // one is back; two more will never be, as long as the cameras go on
+  CHECK(c.served.back() == "file");
+}
+
 TEST_CASE("credits taken and returned by many threads are neither lost nor doubled", "[actors]") {
   const auto pool = std::make_shared<credit_pool>(3, metrics::gauge{});
   std::atomic<int> out{0};
