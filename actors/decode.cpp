@@ -135,10 +135,7 @@ void decode_state::take_frames(core::time_point began) {
 }
 
 void decode_state::refuse(std::uint32_t ordinal, core::drop_reason reason) {
-  core::frame_outcome outcome;
-  outcome.id = {lease_.segment, ordinal};
-  outcome.dropped = reason;
-  refused_.push_back(std::move(outcome));
+  refused_.push_back(core::dropped_outcome({lease_.segment, ordinal}, reason));
   ++outcomes_;
 }
 

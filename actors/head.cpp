@@ -318,11 +318,7 @@ void head_state::publish() {
   report.failure = failure_;
   report.shutting_down = stop_deadline_.has_value();
   report.sinks_abandoned = sinks_abandoned_;
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    auto& stream = streams_[i];
-    if (stream.report.phase == stream_phase::running) stream.report.ledger = core_->collecting().ledger_of({i});
-    report.streams.push_back(stream.report);
-  }
+  for (const auto& stream : streams_) report.streams.push_back(stream.report);
   config_.board->put(std::move(report));
 }
 

@@ -129,7 +129,7 @@ class head_state {
   void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
   void begin_closing(core::stream_id id, head_stream& stream);
   void finish_stream(core::stream_id id, head_stream& stream);
-  void export_metrics();
+  void export_metrics(); ///< also brings the reports' ledgers up to date
   void publish();
 
   void carry_out();

@@ -43,10 +43,7 @@ void inference_state::run(const batch_task& task, std::vector<output_task>& outp
         add(std::move(*alone), {task.items[i]});
         continue;
       }
-      core::frame_outcome outcome;
-      outcome.id = task.items[i].id;
-      outcome.dropped = core::drop_reason::engine_error;
-      failed.push_back(std::move(outcome));
+      failed.push_back(core::dropped_outcome(task.items[i].id, core::drop_reason::engine_error));
     }
   }
   const auto spent = core::seconds{core::clock::now() - began}.count();

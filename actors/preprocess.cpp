@@ -56,10 +56,7 @@ preprocess_actor::behavior_type preprocess(preprocess_actor::stateful_pointer<pr
         } else {
           spdlog::warn("preprocess: {}", filled.error().message);
         }
-        core::frame_outcome outcome;
-        outcome.id = task.id;
-        outcome.dropped = core::drop_reason::unsupported;
-        self->send(worker, frame_outcomes{{std::move(outcome)}});
+        self->send(worker, frame_outcomes{{core::dropped_outcome(task.id, core::drop_reason::unsupported)}});
       },
   };
 }

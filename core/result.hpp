@@ -57,6 +57,14 @@ struct frame_outcome {
   stage_times times;
 };
 
+/// The outcome of a frame without a result.
+[[nodiscard]] inline frame_outcome dropped_outcome(const result_id& id, drop_reason reason) {
+  frame_outcome outcome;
+  outcome.id = id;
+  outcome.dropped = reason;
+  return outcome;
+}
+
 /// A frame's result as sinks see it: in presentation order, once.
 struct frame_result {
   result_id id;
