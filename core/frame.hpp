@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/memory.hpp"
+
 namespace penstock::core {
 
-/// Memory layout of a decoded picture, 8 bits a sample.
+/// Memory layout of a decoded picture; 8 bits a sample where nothing else is said.
 enum class pixel_format : std::uint8_t {
   gray8, ///< one plane Y
   i420,  ///< planes Y, U, V; U and V at half width and height, rounded up
@@ -16,6 +18,7 @@ enum class pixel_format : std::uint8_t {
   i444,  ///< planes Y, U, V at full size
   rgb24, ///< one plane, R G B
   bgr24, ///< one plane, B G R
+  p010,  ///< as nv12 with 16 bits a sample, of which the upper 10 count (little endian)
 };
 
 /// Which matrix turned RGB into YUV (ITU-R BT.601, BT.709). Without meaning for RGB formats.
@@ -33,6 +36,7 @@ struct frame_view {
   color_range range = color_range::limited;
   std::array<const std::uint8_t*, 3> planes{};   ///< unused planes are null
   std::array<std::ptrdiff_t, 3> strides_bytes{}; ///< from one row to the next, at least the row's own bytes
+  memory_kind memory = memory_kind::host;        ///< where the planes lie
 };
 
 /// A decoded picture with its owner; immutable and shared.

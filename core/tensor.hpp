@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/memory.hpp"
+
 namespace penstock::core {
 
 enum class element_type : std::uint8_t { f32, f16, i8, u8, i32, i64 };
@@ -45,6 +47,7 @@ struct basic_tensor_view {
   T* data = nullptr;
   element_type type = element_type::f32;
   std::span<const std::int64_t> shape;
+  memory_kind memory = memory_kind::host; ///< where `data` lies
 
   [[nodiscard]] std::size_t elements() const noexcept {
     std::size_t n = 1;

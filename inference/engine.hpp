@@ -3,6 +3,7 @@
 #include <climits>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,14 +41,16 @@ struct model_info {
   int max_batch = 1;                ///< most items of one run; `any_batch` when the model does not say
   std::string digest;               ///< SHA-256 of the file, hexadecimal
   std::string engine;               ///< the engine that loaded it
-  std::string device;               ///< where it runs: "cpu"
+  std::string device;               ///< where it runs: "cpu", "cuda:0"
+  core::memory_kind memory = core::memory_kind::host; ///< where `run` takes images and leaves outputs
+  std::string detail;                                 ///< what else an operator wants to know; empty for nothing
 };
 
 /// What one run gave, in the order of `model_info::outputs`. It owns its memory (or shares the engine's), so it may
 /// travel to another thread and outlive the session.
 struct outputs {
   std::shared_ptr<const void> owner;            ///< keeps the tensors and their shapes alive
-  std::vector<core::const_tensor_view> tensors; ///< dense, in host memory; f16 has been widened to f32
+  std::vector<core::const_tensor_view> tensors; ///< dense; in host memory f16 has been widened to f32
 };
 
 /// A loaded model. Immutable: any number of threads may call `run` on one session at once and share its weights, so
@@ -66,25 +69,51 @@ class session {
   /// model's batch is fixed above n, the batch is padded and the padding's outputs are cut off. A second input of
   /// `i64[n,2]` (`orig_target_sizes` of RT-DETR) gets the images' own width and height, so boxes come out in tensor
   /// pixels. Errors: `invalid_argument` (shape or type do not fit), `engine` (the engine failed).
-  [[nodiscard]] virtual core::expected<outputs> run(core::const_tensor_view images) const = 0;
+  ///
+  /// Where `info().memory` is `device`, images lie there and so will the outputs, f16 or f32 as the model gives them.
+  /// `stream` is the device's native one (`kernels::stream::native`): the run begins after its earlier work, outputs
+  /// are ready for what is put on it afterwards, and the call may return before. A batch below a fixed one is not
+  /// padded then: `images.shape[0]` must be the model's.
+  [[nodiscard]] virtual core::expected<outputs> run(core::const_tensor_view images, void* stream) const = 0;
+
+  /// The same for sessions in host memory.
+  [[nodiscard]] core::expected<outputs> run(core::const_tensor_view images) const { return run(images, nullptr); }
 };
 
 using session_ptr = std::shared_ptr<const session>;
 
+/// Numbers inside the model.
+enum class precision : std::uint8_t { model, f32, f16 };
+
 struct load_options {
   std::string device = "auto"; ///< "auto" or one of `engine_info::devices`
   int threads = 1; ///< inside one run. More threads gain less than more runs at once (see docs), so the default is 1
+  inference::precision precision = inference::precision::model;
+  std::vector<std::string> providers{}; ///< of ONNX Runtime, in order of preference; empty: its own choice
+  std::filesystem::path cache_folder{}; ///< for compiled engines; empty: none are kept
+  int width_px = 0;                     ///< of the images, where the topology says so: for models (TorchScript)
+  int height_px = 0;                    ///< that do not tell their input's size
+  int max_batch = 1;                    ///< most images of one run that will be asked for
+  std::function<void(std::string_view)> progress{}; ///< told what takes long while loading
+};
+
+/// A device that an engine knows but cannot use here.
+struct unusable_device {
+  std::string name;
+  std::string reason;
 };
 
 /// What an engine can do on this machine.
 struct engine_info {
   std::string name;
   std::string version;
-  std::vector<std::string> devices; ///< usable here, the preferred one first; empty when the engine is absent
+  std::vector<std::string> devices; ///< usable here ("cuda", "cpu"), the preferred one first; empty when it is absent
   std::string absent;               ///< why it cannot be used, and what to do about it; empty when it can
+  std::vector<unusable_device> unusable{}; ///< devices it knows but cannot use here, and why
+  std::filesystem::path module{};          ///< the file it was loaded from; empty when it is absent
 };
 
-/// A library that runs models. Stateless and thread-safe.
+/// A library that runs models: a module, `libpenstock-engine-NAME.so`, or the reason why there is none. Thread-safe.
 class engine {
  public:
   engine() = default;
@@ -100,7 +129,10 @@ class engine {
                                                          const load_options& options) const = 0;
 };
 
-/// Every engine that this program knows, in the order in which `auto` tries them; absent ones too.
+/// Every engine: those that this program knows by name, in the order in which `auto` tries them, absent ones too, and
+/// after them every other module there is. Modules are looked for in the folders of `PENSTOCK_ENGINE_PATH`
+/// (colon-separated), then beside the program, then in `../lib/penstock` from there; the first file of a name counts.
+/// They are loaded at the first call and stay. docs/engines.md says how to write one.
 [[nodiscard]] std::span<const engine* const> engines();
 
 /// Loads a model with the engine of that name. `auto` tries the engines in turn and takes the first that can; if none

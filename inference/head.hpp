@@ -9,6 +9,7 @@
 #include "core/detection.hpp"
 #include "core/error.hpp"
 #include "inference/engine.hpp"
+#include "kernels/decode_objects.hpp"
 #include "kernels/geometry.hpp"
 
 namespace penstock::inference {
@@ -40,6 +41,11 @@ class decoder_head {
   [[nodiscard]] virtual core::expected<void> decode(const outputs& batch, std::size_t item,
                                                     const kernels::geometry& geometry,
                                                     std::vector<core::detection>& objects) const = 0;
+
+  /// What `decode` does, for devices: outputs of a batch become objects where they are. Null where the head can only
+  /// decode in host memory. At most one of the two is set; it lives as long as the head.
+  [[nodiscard]] virtual const kernels::object_spec* object_layout() const noexcept { return nullptr; }
+  [[nodiscard]] virtual const kernels::class_spec* class_layout() const noexcept { return nullptr; }
 };
 
 using head_ptr = std::shared_ptr<const decoder_head>;

@@ -17,6 +17,8 @@ struct decode_options {
   decode_effort effort = decode_effort::exact;
   std::uint64_t max_pixels = 64'000'000; ///< larger frames are refused before they are decoded
   int threads = 1;                       ///< inside one decoder; parallelism is meant to come from segments
+  std::optional<int> cuda_device{}; ///< decode on this GPU what its decoder can (NVDEC), the rest on the CPU; frames
+                                    ///< then lie in its memory, ready for work behind the default stream
 };
 
 /// What became of one packet: its frame, or why there is none (`corrupt`, `too_large`, `unsupported`).

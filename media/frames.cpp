@@ -44,6 +44,7 @@ AVPixelFormat to_av(pixel_format format, core::color_range range) noexcept {
   case pixel_format::i444: return full ? AV_PIX_FMT_YUVJ444P : AV_PIX_FMT_YUV444P;
   case pixel_format::rgb24: return AV_PIX_FMT_RGB24;
   case pixel_format::bgr24: return AV_PIX_FMT_BGR24;
+  case pixel_format::p010: return AV_PIX_FMT_P010LE;
   }
   return AV_PIX_FMT_NONE;
 }
@@ -128,7 +129,8 @@ int plane_count(pixel_format format) noexcept {
   case pixel_format::gray8:
   case pixel_format::rgb24:
   case pixel_format::bgr24: return 1;
-  case pixel_format::nv12: return 2;
+  case pixel_format::nv12:
+  case pixel_format::p010: return 2;
   case pixel_format::i420:
   case pixel_format::i422:
   case pixel_format::i444: return 3;
@@ -144,6 +146,8 @@ plane_size plane_extent(pixel_format format, int width_px, int height_px, int pl
   case pixel_format::bgr24: return {3 * width_px, height_px};
   case pixel_format::nv12:
     return plane == 0 ? plane_size{width_px, height_px} : plane_size{2 * half_width, half_height};
+  case pixel_format::p010:
+    return plane == 0 ? plane_size{2 * width_px, height_px} : plane_size{4 * half_width, half_height};
   case pixel_format::i420: return plane == 0 ? plane_size{width_px, height_px} : plane_size{half_width, half_height};
   case pixel_format::i422: return plane == 0 ? plane_size{width_px, height_px} : plane_size{half_width, height_px};
   case pixel_format::gray8:

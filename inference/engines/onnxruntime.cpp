@@ -108,7 +108,7 @@ class onnxruntime_session final : public session, public std::enable_shared_from
 
   const model_info& info() const noexcept override { return info_; }
 
-  core::expected<outputs> run(core::const_tensor_view images) const override {
+  core::expected<outputs> run(core::const_tensor_view images, void* /*stream*/) const override {
     if (auto ok = check_images(info_, plan_.images, images); !ok) return tl::unexpected{std::move(ok).error()};
     try {
       return run_checked(images);

@@ -46,7 +46,7 @@ class opencv_session final : public session {
 
   const model_info& info() const noexcept override { return info_; }
 
-  core::expected<outputs> run(core::const_tensor_view images) const override {
+  core::expected<outputs> run(core::const_tensor_view images, void* /*stream*/) const override {
     if (auto ok = check_images(info_, images_, images); !ok) return tl::unexpected{std::move(ok).error()};
     try {
       auto net = take();

@@ -45,6 +45,10 @@ inline noise_picture make_noise(int width, int height, penstock::core::pixel_for
     add(width, height);
     add(2 * half_width, half_height);
     break;
+  case pixel_format::p010:
+    add(2 * width, height);
+    add(4 * half_width, half_height);
+    break;
   case pixel_format::i422:
     add(width, height);
     add(half_width, height);
