@@ -9,8 +9,9 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 add_library(penstock_flags INTERFACE)
-target_compile_options(penstock_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-                                                -Wcast-align -Woverloaded-virtual -Werror)
+target_compile_options(
+  penstock_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                           -Wold-style-cast -Wcast-align -Woverloaded-virtual -Werror>)
 if(PENSTOCK_SANITIZE)
   # With sanitizers GCC 12 sees uninitialised values inside Highway that are not there.
   add_compile_options(-Wno-maybe-uninitialized)
