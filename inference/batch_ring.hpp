@@ -29,14 +29,18 @@ struct batch_ring_config {
   std::size_t batch = 1;         ///< most images of one
   std::size_t staging_bytes = 0; ///< of pinned memory (and as much of the device's) for the frames of one batch that
                                  ///< come from host memory; grows where frames need more, up to `most_staging_bytes`
+  /// A batch that needs more is uploaded in rounds, between which `start` blocks; of a frame that alone needs more the
+  /// item is `too_large`. (64 frames of 1080p NV12 take 204 MiB.)
   std::size_t most_staging_bytes = std::size_t{256} << 20U;
 };
 
 /// What became of a batch.
 struct batch_result {
   struct item {
-    core::expected<std::vector<core::detection>> objects; ///< best first, in source pixels
-    kernels::geometry geometry;
+    /// Best first, in source pixels. Errors: those of the frame alone (`invalid_argument`, `unsupported`, `too_large`),
+    /// which keep no other frame from its objects.
+    core::expected<std::vector<core::detection>> objects;
+    kernels::geometry geometry; ///< empty where the frame could not be preprocessed
   };
   std::vector<item> items;             ///< in the order of the frames
   std::chrono::microseconds upload{0}; ///< device time of the copies to the device
@@ -47,11 +51,15 @@ struct batch_result {
 
 /// Slots for batches on a device. Each lane has a stream, memory for a batch's tensor, staging memory for frames that
 /// come from the CPU, and a table for its objects, so that copies, preprocessing, inference and postprocessing of
-/// successive batches overlap. All memory is allocated by `make`, but for staging that turns out too small.
+/// successive batches overlap. All memory is allocated by `make`, but for staging that turns out too small, and for
+/// outputs that go to the CPU of models that do not say how large they are.
 ///
 /// Frames in host memory go through pinned memory on a copy stream of the lane's own; frames of the device are read
-/// where they are. Heads without an `object_layout` or `class_layout` decode on the CPU: their outputs are copied to
-/// the host.
+/// where they are, once the device's default stream has passed what was on it when they came. Heads without an
+/// `object_layout` or `class_layout` decode on the CPU, in `collect`: their outputs are copied to the host.
+///
+/// A lane whose `start` or `collect` failed is idle and takes the next batch, unless the device has failed: then every
+/// `start` says how.
 ///
 /// Thread-safe across lanes; one lane is used by one thread at a time.
 class batch_ring {
@@ -70,7 +78,8 @@ class batch_ring {
   /// Bytes of pinned host memory.
   [[nodiscard]] std::size_t pinned_bytes() const noexcept;
 
-  /// What `make` will take, for `penstock validate`.
+  /// What `make` will take, for `penstock validate`. Device, session and head may be missing: the memory that only they
+  /// know of is left out then.
   struct memory_plan {
     std::size_t device_bytes = 0;
     std::size_t pinned_bytes = 0;
@@ -79,11 +88,13 @@ class batch_ring {
 
   /// Starts a batch of 1 to `batch()` frames on an idle lane and keeps the frames alive. `done` is called from another
   /// thread when `collect` will not block; it must not block, throw, or call the ring. When this fails, nothing is
-  /// under way and `done` is not called. Errors: `invalid_argument`, `unsupported`, `engine`.
+  /// under way and `done` is not called. Errors: `invalid_argument`; `too_large` where memory for staging is not there;
+  /// `engine`, and those of `session::run`.
   [[nodiscard]] core::expected<void> start(std::size_t lane, std::vector<core::frame_ptr> frames,
                                            std::function<void()> done);
 
-  /// The result of the lane's batch; the lane is idle again. Error: `engine` where the device or the engine failed.
+  /// The result of the lane's batch; the lane is idle again. Blocks until the batch is done. Errors: `engine` where the
+  /// device or the engine failed; `invalid_argument` where the lane has no batch.
   [[nodiscard]] core::expected<batch_result> collect(std::size_t lane);
 
  private:
