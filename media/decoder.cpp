@@ -4,9 +4,13 @@
 #include <cstring>
 #include <deque>
 #include <fmt/format.h>
+#include <mutex>
+#include <set>
+#include <spdlog/spdlog.h>
 #include <string>
 
 #include "media/av/ffmpeg.hpp"
+#include "media/av/nvdec.hpp"
 #include "media/frames.hpp"
 #include "media/picture_header.hpp"
 
@@ -26,6 +30,20 @@ AVCodecID codec_id(const std::string& name) {
   return known ? known->id : AV_CODEC_ID_NONE;
 }
 
+/// Says why a stream that was to be decoded on a GPU is not: once for each reason, since each segment asks again.
+void say_on_cpu(const std::string& what, const std::string& why) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  auto line = fmt::format("{} is decoded on the CPU: {}", what, why);
+  const std::lock_guard lock{mutex};
+  if (said.insert(line).second) spdlog::warn("{}", line);
+}
+
+bool is_on_gpu(AVPixelFormat format) {
+  const auto* shape = av_pix_fmt_desc_get(format);
+  return shape && (shape->flags & AV_PIX_FMT_FLAG_HWACCEL);
+}
+
 } // namespace
 
 struct decoder::impl {
@@ -42,11 +60,32 @@ struct decoder::impl {
   std::string codec;
   av_ptr<AVCodecContext> context;
   av_ptr<AVPacket> packet{checked(av_packet_alloc())};
+  std::shared_ptr<nvdec> gpu; ///< null: nothing is decoded on one
   scaler convert;
   std::deque<owed> open;
   std::deque<decoded> ready;
   std::int64_t next_number = 0;
   bool refused_size = false;
+
+  /// FFmpeg asks when the stream's headers are known, and again without the GPU when its hardware refused.
+  static AVPixelFormat choose_format(AVCodecContext* context, const AVPixelFormat* offered) {
+    auto& self = *static_cast<impl*>(context->opaque);
+    bool cuda = false;
+    auto software = AV_PIX_FMT_NONE;
+    for (; *offered != AV_PIX_FMT_NONE; ++offered)
+      if (*offered == AV_PIX_FMT_CUDA)
+        cuda = true;
+      else if (software == AV_PIX_FMT_NONE && !is_on_gpu(*offered))
+        software = *offered;
+    const auto pixels =
+        static_cast<std::uint64_t>(context->coded_width) * static_cast<std::uint64_t>(context->coded_height);
+    if (cuda && nvdec::fits(*context) && pixels <= self.options.max_pixels) return AV_PIX_FMT_CUDA;
+    const auto* name = av_get_pix_fmt_name(software);
+    say_on_cpu(fmt::format("{} {} {}x{}", self.codec, name ? name : "", context->coded_width, context->coded_height),
+               cuda ? "not of a kind that GPUs are asked for"
+                    : "GPU " + std::to_string(*self.options.cuda_device) + " has no decoder for it, or none is free");
+    return software;
+  }
 
   static int get_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
     auto& self = *static_cast<impl*>(context->opaque);
@@ -59,14 +98,26 @@ struct decoder::impl {
   }
 
   core::expected<void> start(const core::codec_description& description);
+  void use_gpu(const AVCodec& library, int cuda_device);
   core::expected<void> feed(const core::packet& source, std::int64_t number);
-  void collect();
+  core::expected<void> collect();
   void settle(std::int64_t number, core::expected<core::frame_ptr> outcome);
-  void take(av_ptr<AVFrame> frame);
+  core::expected<void> take(av_ptr<AVFrame> frame);
 
   tl::unexpected<core::error> too_large(std::uint64_t width, std::uint64_t height) const {
     return core::fail(core::errc::too_large,
                       fmt::format("{}x{} is beyond max_pixels {}", width, height, options.max_pixels));
+  }
+
+  /// Whether the machine failed, and not the stream: memory, or the GPU.
+  [[nodiscard]] bool is_ours(int code) const {
+    return code == AVERROR(ENOMEM) ||
+           (is_on_gpu(context->pix_fmt) && (code == AVERROR_EXTERNAL || code == AVERROR_UNKNOWN));
+  }
+
+  [[nodiscard]] tl::unexpected<core::error> broken(int code) const {
+    const auto* place = is_on_gpu(context->pix_fmt) ? " on the GPU: " : ": ";
+    return core::fail(core::errc::engine, codec + place + av_text(code));
   }
 
   tl::unexpected<core::error> failed(int code) const {
@@ -103,6 +154,7 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
     context->flags |= AV_CODEC_FLAG_LOW_DELAY;
     context->max_pixels = static_cast<std::int64_t>(std::min<std::uint64_t>(options.max_pixels, INT32_MAX));
   }
+  if (options.cuda_device) use_gpu(*library, *options.cuda_device);
   if (options.effort == decode_effort::fast) context->skip_loop_filter = AVDISCARD_NONREF;
   if (!d.extradata.empty()) {
     const auto size = d.extradata.size();
@@ -113,6 +165,24 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
   if (const int code = avcodec_open2(context.get(), library, nullptr); code < 0)
     return core::fail(core::errc::corrupt, fmt::format("decoder {}: {}", library->name, av_text(code)));
   return {};
+}
+
+void decoder::impl::use_gpu(const AVCodec& library, int cuda_device) {
+  if (!nvdec::knows(library)) {
+    say_on_cpu(codec, fmt::format("{} is not made for GPUs", library.name));
+    return;
+  }
+  auto opened = nvdec::open(cuda_device);
+  if (!opened) {
+    say_on_cpu("video", fmt::format("GPU {} cannot be used: {}", cuda_device, opened.error().message));
+    return;
+  }
+  gpu = std::move(*opened);
+  context->hw_device_ctx = gpu->device();
+  context->get_format = choose_format;
+#ifdef AV_HWACCEL_FLAG_UNSAFE_OUTPUT
+  context->hwaccel_flags |= AV_HWACCEL_FLAG_UNSAFE_OUTPUT; // later FFmpegs copy each surface; we do that ourselves
+#endif
 }
 
 core::expected<void> decoder::impl::feed(const core::packet& source, std::int64_t number) {
@@ -132,34 +202,42 @@ core::expected<void> decoder::impl::feed(const core::packet& source, std::int64_
   refused_size = false;
   const int code = avcodec_send_packet(context.get(), packet.get());
   av_packet_unref(packet.get());
-  if (code == AVERROR(ENOMEM)) return core::fail(core::errc::engine, codec + ": " + av_text(code));
+  if (code < 0 && is_ours(code)) return broken(code);
   if (code < 0) settle(number, failed(code));
   return {};
 }
 
-void decoder::impl::collect() {
+core::expected<void> decoder::impl::collect() {
   while (true) {
     av_ptr<AVFrame> frame{checked(av_frame_alloc())};
     const int code = avcodec_receive_frame(context.get(), frame.get());
-    if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
+    if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return {};
+    if (code < 0 && is_ours(code)) return broken(code);
     if (code < 0) { // about the packet sent last: with one thread nothing else is being decoded
       settle(next_number - 1, failed(code));
       continue;
     }
-    take(std::move(frame));
+    if (auto taken = take(std::move(frame)); !taken) return taken;
   }
 }
 
-void decoder::impl::take(av_ptr<AVFrame> frame) {
+core::expected<void> decoder::impl::take(av_ptr<AVFrame> frame) {
   const auto number = frame->pts;
   const auto asked = std::find_if(open.begin(), open.end(), [&](const owed& o) { return o.number == number; });
   if (asked != open.end()) {
-    const bool damaged = asked->damaged || (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags;
-    settle(number, damaged ? core::fail(core::errc::corrupt, codec + ": the frame is damaged")
-                           : from_av(std::move(frame), convert));
+    if (asked->damaged || (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags) {
+      settle(number, core::fail(core::errc::corrupt, codec + ": the frame is damaged"));
+    } else if (frame->format == AV_PIX_FMT_CUDA) {
+      auto copied = gpu->take(std::move(frame));
+      if (!copied) return core::fail(codec, std::move(copied.error()));
+      settle(number, std::move(copied));
+    } else {
+      settle(number, from_av(std::move(frame), convert));
+    }
   }
   while (!open.empty() && open.front().overtaken > most_reordered)
     settle(open.front().number, core::fail(core::errc::corrupt, codec + ": the packet gave no frame"));
+  return {};
 }
 
 void decoder::impl::settle(std::int64_t number, core::expected<core::frame_ptr> outcome) {
@@ -202,8 +280,7 @@ core::expected<void> decoder::send(const core::packet& packet, std::uint64_t key
     }
   }
   auto fed = self.feed(packet, number);
-  if (fed) self.collect();
-  return fed;
+  return fed ? self.collect() : fed;
 }
 
 std::optional<decoded> decoder::receive() {
@@ -214,18 +291,19 @@ std::optional<decoded> decoder::receive() {
   return next;
 }
 
-void decoder::flush() {
+core::expected<void> decoder::flush() {
   auto& self = *impl_;
   // What the H.264 decoder holds back behind a recovery point it knows to be whole only when it lets go of it in the
   // regular way; draining, it would drop it.
   self.context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   (void)avcodec_send_packet(self.context.get(), nullptr); // cannot fail but for being at the end already
-  self.collect();
+  auto collected = self.collect();
   self.context->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
   avcodec_flush_buffers(self.context.get());
   for (const auto& lost : self.open)
     self.ready.push_back({lost.key, core::fail(core::errc::corrupt, self.codec + ": the packet gave no frame")});
   self.open.clear();
+  return collected;
 }
 
 } // namespace penstock::media

@@ -17,8 +17,11 @@ struct decode_options {
   decode_effort effort = decode_effort::exact;
   std::uint64_t max_pixels = 64'000'000; ///< larger frames are refused before they are decoded
   int threads = 1;                       ///< inside one decoder; parallelism is meant to come from segments
-  std::optional<int> cuda_device{}; ///< decode on this GPU what its decoder can (NVDEC), the rest on the CPU; frames
-                                    ///< then lie in its memory, ready for work behind the default stream
+  /// Decode on this GPU what it can (NVDEC), and the rest on the CPU: decided for each stream by its headers, a reason
+  /// for the CPU is logged once. Frames from the GPU are `nv12` or `p010`, lie in its memory, and are ready for work
+  /// behind its default stream. What they show is the same, bit for bit; but damage inside a packet that NVDEC hides is
+  /// not seen, where the CPU's decoder answers `corrupt`.
+  std::optional<int> cuda_device{};
 };
 
 /// What became of one packet: its frame, or why there is none (`corrupt`, `too_large`, `unsupported`).
@@ -27,7 +30,7 @@ struct decoded {
   core::expected<core::frame_ptr> frame;
 };
 
-/// Decodes one segment (or a whole stream) on the CPU. Frames come out in presentation order.
+/// Decodes one segment (or a whole stream). Frames come out in presentation order.
 ///
 /// Every key sent with `wanted` of a packet that is `shown` comes back from `receive` exactly once, with a frame or
 /// with an error; other keys never do. So nothing is lost between the packets in and the outcomes out.
@@ -49,16 +52,18 @@ class decoder {
 
   /// Gives the next packet in decode order; its payload is not copied. `key` is the caller's name for it, unique in
   /// this decoder. With `wanted` false no frame is produced for it, and it is not decoded at all where nothing refers
-  /// to it. An error says that the decoder itself cannot go on (`engine`); what is wrong with the packet comes from
-  /// `receive`. Call `receive` until it is empty after each packet.
+  /// to it. An error says that the decoder itself cannot go on (`engine`: no memory, the GPU failed) and the segment is
+  /// to be decoded anew; what is wrong with the packet comes from `receive`. Call `receive` until it is empty after
+  /// each packet.
   [[nodiscard]] core::expected<void> send(const core::packet& packet, std::uint64_t key, bool wanted = true);
 
   /// The next outcome that is ready; empty when it needs another packet.
   [[nodiscard]] std::optional<decoded> receive();
 
   /// No more packets: `receive` then yields everything that was held back, and an error for every key still open.
-  /// After that the decoder can start again at a random-access packet.
-  void flush();
+  /// After that the decoder can start again at a random-access packet. Error: as of `send`; outcomes that were held
+  /// back are errors then.
+  core::expected<void> flush();
 
  private:
   struct impl;

@@ -14,25 +14,25 @@ using core::pixel_format;
 
 namespace {
 
-core::color_matrix matrix_of(AVColorSpace space) {
+constexpr int align = 64;
+constexpr int align_up(int value) { return (value + align - 1) / align * align; }
+
+} // namespace
+
+core::color_matrix matrix_of(AVColorSpace space) noexcept {
   return space == AVCOL_SPC_BT709 ? core::color_matrix::bt709 : core::color_matrix::bt601;
 }
 
-bool is_full(AVPixelFormat format, AVColorRange range) {
+core::color_range range_of(AVPixelFormat format, AVColorRange range) noexcept {
   switch (format) {
   case AV_PIX_FMT_YUVJ420P:
   case AV_PIX_FMT_YUVJ422P:
   case AV_PIX_FMT_YUVJ444P:
   case AV_PIX_FMT_YUVJ440P:
-  case AV_PIX_FMT_YUVJ411P: return true;
-  default: return range == AVCOL_RANGE_JPEG;
+  case AV_PIX_FMT_YUVJ411P: return core::color_range::full;
+  default: return range == AVCOL_RANGE_JPEG ? core::color_range::full : core::color_range::limited;
   }
 }
-
-constexpr int align = 64;
-constexpr int align_up(int value) { return (value + align - 1) / align * align; }
-
-} // namespace
 
 AVPixelFormat to_av(pixel_format format, core::color_range range) noexcept {
   const bool full = range == core::color_range::full;
@@ -120,8 +120,9 @@ core::expected<void> scaler::convert(const core::frame_view& v, const core::fram
 
 core::expected<void> scaler::convert(const AVFrame& f, const core::frame_view& target) {
   const auto format = static_cast<AVPixelFormat>(f.format);
-  return run({f.width, f.height, format, matrix_of(f.colorspace), is_full(format, f.color_range)}, f.data, f.linesize,
-             target);
+  return run(
+      {f.width, f.height, format, matrix_of(f.colorspace), range_of(format, f.color_range) == core::color_range::full},
+      f.data, f.linesize, target);
 }
 
 int plane_count(pixel_format format) noexcept {
@@ -186,7 +187,7 @@ core::expected<core::frame_ptr> from_av(av_ptr<AVFrame> frame, scaler& convert) 
   const auto match = match_format(format);
   if (!match) return tl::unexpected{match.error()};
   const auto matrix = matrix_of(frame->colorspace);
-  const auto range = is_full(format, frame->color_range) ? core::color_range::full : core::color_range::limited;
+  const auto range = range_of(format, frame->color_range);
   if (!match->exact) {
     const auto made = make_frame(frame->width, frame->height, match->format, matrix, range);
     const auto done = convert.convert(*frame, made->view);

@@ -13,6 +13,10 @@ namespace penstock::media {
 /// FFmpeg's name of a pixel format and range; full-range 4:2:0 and the like are its "yuvj" formats.
 [[nodiscard]] AVPixelFormat to_av(core::pixel_format format, core::color_range range) noexcept;
 
+/// What a decoder's frame says of its colours, and what the house assumes where it says nothing.
+[[nodiscard]] core::color_matrix matrix_of(AVColorSpace space) noexcept;
+[[nodiscard]] core::color_range range_of(AVPixelFormat format, AVColorRange range) noexcept;
+
 /// The pixel format of the house that `format` is bit for bit, or else the nearest one to convert it to.
 struct format_match {
   core::pixel_format format;

@@ -7,7 +7,6 @@
 #include <string_view>
 
 extern "C" {
-#include <libavdevice/avdevice.h>
 #include <libavutil/log.h>
 }
 
@@ -37,7 +36,6 @@ void init_ffmpeg() {
   static std::once_flag once;
   std::call_once(once, [] {
     av_log_set_callback(log_line);
-    avdevice_register_all();
     avformat_network_init();
   });
 }

@@ -9,6 +9,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
+#include <libavutil/buffer.h>
 #include <libavutil/dict.h>
 #include <libavutil/frame.h>
 #include <libswscale/swscale.h>
@@ -24,6 +25,7 @@ struct av_deleter {
   void operator()(AVCodecContext* p) const noexcept { avcodec_free_context(&p); }
   void operator()(AVCodecParserContext* p) const noexcept { av_parser_close(p); }
   void operator()(SwsContext* p) const noexcept { sws_freeContext(p); }
+  void operator()(AVBufferRef* p) const noexcept { av_buffer_unref(&p); }
 };
 
 template <class T>
@@ -49,7 +51,7 @@ class av_options {
 /// FFmpeg's text for its error code.
 [[nodiscard]] std::string av_text(int code);
 
-/// Sends FFmpeg's log to spdlog at debug level and registers devices; once per process, cheap to call again.
+/// Sends FFmpeg's log to spdlog at debug level; once per process, cheap to call again.
 void init_ffmpeg();
 
 /// FFmpeg throws nothing and returns null when memory is short; this turns null into std::bad_alloc.

@@ -86,6 +86,12 @@ TEST_CASE("a camera that is not there is unavailable, and its password stays out
   CHECK(error.message.find("127.0.0.1:1/main") != std::string::npos);
 }
 
+TEST_CASE("a device that is no camera is refused by Video4Linux, which is there when it is asked for") {
+  const auto error = error_of("v4l2:///dev/null");
+  CHECK(error.code == errc::unavailable); // `unsupported` would say that FFmpeg has no such demuxer
+  CHECK(error_of("v4l2:///dev/video-none").message.find("no such device") != std::string::npos);
+}
+
 TEST_CASE("kinds of sources are told from the uri") {
   CHECK(describe_source("rtsp://host/a")->live);
   CHECK_FALSE(describe_source("rtsp://host/a")->finite);
