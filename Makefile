@@ -1,5 +1,5 @@
 # Thin wrappers over tools/setup.sh and the CMake presets (`cmake --list-presets`).
-.PHONY: setup build demo test bench format clean
+.PHONY: setup build demo test bench bench-gpu format clean
 
 setup:            ## install what the build needs
 	tools/setup.sh build
@@ -24,8 +24,11 @@ bench:            ## the tables of docs/benchmarks.md, measured on this machine
 	cmake --build --preset release
 	bench/run.sh
 
+bench-gpu:        ## the tables of docs/benchmarks-gpu.md, measured on this machine's GPU; ends with an error where there is none
+	bench/gpu/run.sh --setup
+
 format:           ## rewrite all C++ files with clang-format
-	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+	git ls-files '*.cpp' '*.hpp' '*.cu' '*.cuh' | xargs clang-format -i
 
 clean:
 	rm -rf build results
