@@ -86,7 +86,7 @@ using session_ptr = std::shared_ptr<const session>;
 enum class precision : std::uint8_t { model, f32, f16 };
 
 struct load_options {
-  std::string device = "auto"; ///< "auto" or one of `engine_info::devices`
+  std::string device = "auto"; ///< "auto", or one of `engine_info::devices` with an index where it is not 0: "cuda:1"
   int threads = 1; ///< inside one run. More threads gain less than more runs at once (see docs), so the default is 1
   inference::precision precision = inference::precision::model;
   std::vector<std::string> providers{}; ///< of ONNX Runtime, in order of preference; empty: its own choice
@@ -121,6 +121,9 @@ class engine {
   engine& operator=(const engine&) = delete;
   virtual ~engine() = default;
 
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+
+  /// Loads the module, so it may take a moment the first time.
   [[nodiscard]] virtual engine_info info() const = 0;
 
   /// Loads a model file. Errors: `not_found`, `io`, `corrupt` (not a model, or damaged), `unsupported` (valid, but not
@@ -132,7 +135,7 @@ class engine {
 /// Every engine: those that this program knows by name, in the order in which `auto` tries them, absent ones too, and
 /// after them every other module there is. Modules are looked for in the folders of `PENSTOCK_ENGINE_PATH`
 /// (colon-separated), then beside the program, then in `../lib/penstock` from there; the first file of a name counts.
-/// They are loaded at the first call and stay. docs/engines.md says how to write one.
+/// Each is loaded when it is asked for something first, and stays. docs/engines.md says how to write one.
 [[nodiscard]] std::span<const engine* const> engines();
 
 /// Loads a model with the engine of that name. `auto` tries the engines in turn and takes the first that can; if none

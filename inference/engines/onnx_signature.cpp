@@ -1,7 +1,6 @@
 #include "inference/engines/onnx_signature.hpp"
 
 #include <cstdint>
-#include <fmt/format.h>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -165,9 +164,9 @@ core::expected<onnx_signature> read_onnx_signature(std::span<const std::byte> mo
     if (!v.ok) return core::fail(core::errc::corrupt, "not an ONNX model, or damaged");
     const auto type = element_of(v.data_type);
     if (!type) {
-      return core::fail(core::errc::unsupported, fmt::format("{} has elements of ONNX type {}; known are f32, f16, i8, "
-                                                             "u8, i32 and i64",
-                                                             v.tensor.name, v.data_type));
+      return core::fail(core::errc::unsupported, v.tensor.name + " has elements of ONNX type " +
+                                                     std::to_string(v.data_type) +
+                                                     "; known are f32, f16, i8, u8, i32 and i64");
     }
     v.tensor.type = *type;
     to.push_back(std::move(v.tensor));

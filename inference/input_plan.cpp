@@ -1,10 +1,8 @@
-#include "inference/engines/batch.hpp"
+#include "inference/input_plan.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include "inference/digest.hpp"
 
 namespace penstock::inference {
 namespace {
@@ -49,22 +47,6 @@ core::expected<void> check_images(const model_info& model, const image_input& in
                     fmt::format("{}: a batch of {}[{}]{} does not fit the input {}", model.name,
                                 core::to_string(images.type), fmt::join(images.shape, ","),
                                 images.data == nullptr ? " without memory" : "", to_string(expected)));
-}
-
-core::expected<std::string> check_model_file(const std::filesystem::path& model) {
-  auto digest = sha256_of_file(model);
-  std::error_code size_error;
-  if (digest && std::filesystem::file_size(model, size_error) == 0) {
-    return core::fail(core::errc::corrupt, fmt::format("{}: the file is empty", model.string()));
-  }
-  return digest;
-}
-
-core::expected<std::string> pick_device(const engine_info& engine, const std::string& device) {
-  if (device == "auto") return engine.devices.front();
-  if (std::ranges::find(engine.devices, device) != engine.devices.end()) return device;
-  return core::fail(core::errc::bad_config, fmt::format("device \"{}\" is not one of engine {}; it has {} here", device,
-                                                        engine.name, fmt::join(engine.devices, ", ")));
 }
 
 } // namespace penstock::inference

@@ -9,7 +9,7 @@
 #include "inference/engine.hpp"
 #include "inference/image_input.hpp"
 
-/// What every engine does around its library's own run.
+/// What is the same around the run of every engine.
 namespace penstock::inference {
 
 /// Which input takes what.
@@ -27,11 +27,5 @@ struct input_plan {
 /// Error: `invalid_argument` where a batch does not fit the model's image input.
 [[nodiscard]] core::expected<void> check_images(const model_info& model, const image_input& input,
                                                 const core::const_tensor_view& images);
-
-/// SHA-256 of the model file. Errors: `not_found`, `io`, `corrupt` (empty).
-[[nodiscard]] core::expected<std::string> check_model_file(const std::filesystem::path& model);
-
-/// Resolves "auto" among an engine's devices. Error: `bad_config`, naming the devices there are.
-[[nodiscard]] core::expected<std::string> pick_device(const engine_info& engine, const std::string& device);
 
 } // namespace penstock::inference
