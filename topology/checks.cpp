@@ -57,11 +57,30 @@ std::vector<stream_source> check_streams(const config& c, bool check_files, cons
   return all;
 }
 
-void check_device(device d, const std::string& path, const vocabulary& words, const findings& find) {
-  if (d != device::cuda) return;
-  if (std::find(words.devices.begin(), words.devices.end(), "cuda") != words.devices.end()) return;
-  find.error(path,
-             fmt::format("found 'cuda', which this build does not have; allowed: auto, {}", enumerate(words.devices)));
+void check_devices(const stages_config& stages, const vocabulary& words, const findings& find) {
+  const auto runs_cuda = std::find(words.devices.begin(), words.devices.end(), "cuda") != words.devices.end();
+  const auto refuse = [&](const std::string& path, const std::string& reason) {
+    find.error(path, fmt::format("found 'cuda', which cannot be used: {}; allowed here: auto, cpu", reason));
+  };
+  if (stages.decode.device == device::cuda && !words.no_cuda.empty()) refuse("stages.decode.device", words.no_cuda);
+  if (stages.inference.device == device::cuda && !runs_cuda) {
+    refuse("stages.inference.device",
+           words.no_cuda.empty() ? "penstock devices tells which engine lacks what" : words.no_cuda);
+  }
+}
+
+void check_providers(const inference_config& c, const findings& find) {
+  constexpr std::string_view path = "stages.inference.providers";
+  for (auto at = c.providers.begin(); at != c.providers.end(); ++at) {
+    if (std::find(c.providers.begin(), at, *at) == at) continue;
+    find.error(fmt::format("{}.{}", path, at - c.providers.begin()), "stands twice");
+  }
+  if (!c.providers.empty() && c.engine != "auto" && c.engine != "onnxruntime") {
+    find.note(std::string{path}, fmt::format("the engine '{}' has no use for them", c.engine));
+  }
+  if (c.cache.empty() && std::find(c.providers.begin(), c.providers.end(), provider::tensorrt) != c.providers.end()) {
+    find.note(std::string{path}, "without stages.inference.cache TensorRT compiles the model at each start");
+  }
 }
 
 void check_sinks(const config& c, const std::vector<stream_source>& streams, const findings& find) {
@@ -121,8 +140,8 @@ void note_later_parts(const config& c, const findings& find) {
 void check(const config& c, bool check_files, read_context& context) {
   const findings find{context};
   const auto streams = check_streams(c, check_files, find);
-  check_device(c.stages.decode.device, "stages.decode.device", context.words, find);
-  check_device(c.stages.inference.device, "stages.inference.device", context.words, find);
+  check_devices(c.stages, context.words, find);
+  check_providers(c.stages.inference, find);
   if (check_files) {
     check_file(find, "stages.inference.model", c.stages.inference.model);
     if (!c.stages.postprocess.labels.empty()) {

@@ -50,7 +50,9 @@ auto stream() {
 
 auto decode() {
   auto s = object<decode_config>();
-  s->add("device", &decode_config::device, devices(), "Where frames are decoded.")
+  s->add("device", &decode_config::device, devices(),
+         "Where frames are decoded. `auto`: on the GPU that runs the model, what its decoder can, and the rest on the "
+         "CPU.")
       .add("sample_fps", &decode_config::sample_fps, number(0),
            "Frames per second of a stream that are worked on; 0: all. The others are dropped as `sampled`, where "
            "possible without decoding them.")
@@ -89,13 +91,25 @@ auto inference() {
   batch->add("max", &batch_config::max, whole(1, 1024), "Most images of one batch.")
       .add("wait", &batch_config::wait, time_span(duration{0}), "Longest wait of the first image for others.");
   auto s = object<inference_config>();
-  s->need("model", &inference_config::model, path(), "The ONNX model.")
+  s->need("model", &inference_config::model, path(), "The model: ONNX, or TorchScript for the engine `torch`.")
       .add("engine", &inference_config::engine, word(&vocabulary::engines, {"auto"}),
            "What runs it; `auto`: the first engine that loads it.")
-      .add("device", &inference_config::device, devices(), "Where it runs.")
+      .add("device", &inference_config::device, devices(),
+           "Where it runs; `auto`: on a GPU where there is one that the engine can use. `penstock devices` tells.")
+      .add("precision", &inference_config::precision,
+           choice<precision>({{"auto", precision::automatic}, {"fp32", precision::fp32}, {"fp16", precision::fp16}}),
+           "Numbers inside the model; `auto`: as they are in the file. `fp16` halves what a GPU has to move.")
+      .add("providers", &inference_config::providers,
+           list_of<provider>(
+               choice<provider>({{"tensorrt", provider::tensorrt}, {"cuda", provider::cuda}, {"cpu", provider::cpu}})),
+           "What the engine `onnxruntime` runs the model with, in order of preference; `[]`: its own choice.")
+      .add("cache", &inference_config::cache, path(true),
+           "Folder for engines compiled for a model and GPU (TensorRT), so that it is done once; none: at each start.")
       .add("batch", &inference_config::batch, batch, "How images of all streams are put together.")
       .add("instances", &inference_config::instances, automatic(whole(1, 1024)),
-           "Batches in the engine at the same time; `auto`: one per core on a CPU.")
+           "Batches under way at the same time; `auto`: one per core on a CPU, on a GPU 3, so that one is fed, one "
+           "computed "
+           "and one read back.")
       .add("threads", &inference_config::threads, whole(1, 1024),
            "Threads inside one instance; more instances gain more than more threads.");
   return s;

@@ -5,12 +5,20 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "topology/streams_config.hpp"
 
 namespace penstock::topology {
 
+/// `automatic` is a GPU where there is one that can be used.
 enum class device : std::uint8_t { automatic, cpu, cuda };
+
+/// Numbers inside the model; `automatic`: as the model has them.
+enum class precision : std::uint8_t { automatic, fp32, fp16 };
+
+/// What ONNX Runtime runs a model with.
+enum class provider : std::uint8_t { cpu, cuda, tensorrt };
 
 /// `exact` decodes as the standard says; `fast` skips the loop filter on frames that no other refers to.
 enum class decode_effort : std::uint8_t { exact, fast };
@@ -66,8 +74,11 @@ struct inference_config {
   std::filesystem::path model{};
   std::string engine = "auto"; ///< a name of vocabulary::engines, or "auto": the first that loads the model
   topology::device device = topology::device::automatic;
+  topology::precision precision = topology::precision::automatic;
+  std::vector<provider> providers{}; ///< of ONNX Runtime, in order of preference; empty: its own choice
+  std::filesystem::path cache{};     ///< folder of compiled engines; empty: none are kept
   batch_config batch{};
-  std::optional<int> instances{}; ///< batches in the engine at the same time; auto: one per core (CPU)
+  std::optional<int> instances{}; ///< batches under way at the same time; auto: one per core (CPU), 3 (GPU)
   int threads = 1;                ///< of the engine, inside one instance
 
   bool operator==(const inference_config&) const = default;

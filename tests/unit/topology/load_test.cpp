@@ -30,7 +30,8 @@ streams:
 stages:
   decode: {device: cpu, sample_fps: 10, effort: fast, concurrency: 3}
   preprocess: {fit: stretch, filter: area, color: bgr, mean: [127, 127.5, 128], scale: 1/128, pad: 0, size: [320, 240]}
-  inference: {model: m.onnx, engine: opencv, batch: {max: 1, wait: 250us}, instances: 2, threads: 4}
+  inference: {model: m.onnx, engine: onnxruntime, precision: fp16, providers: [tensorrt, cpu], cache: kept,
+              batch: {max: 1, wait: 250us}, instances: 2, threads: 4}
   postprocess: {head: ssd, labels: l.txt, score: 0.7, iou: 0.3, max_objects: 10, top_k: 1, class_agnostic: true}
 tracking: {kind: sort, min_iou: 0.5, max_age: 1, min_hits: 2}
 sinks:
@@ -62,10 +63,14 @@ metrics: {listen: "[::1]:9464"}
                                                  .scale = {1.0F / 128, 1.0F / 128, 1.0F / 128},
                                                  .pad = 0,
                                                  .size = size_px{320, 240}});
-  CHECK(
-      c.stages.inference ==
-      inference_config{
-          .model = "sub/m.onnx", .engine = "opencv", .batch = {.max = 1, .wait = 250us}, .instances = 2, .threads = 4});
+  CHECK(c.stages.inference == inference_config{.model = "sub/m.onnx",
+                                               .engine = "onnxruntime",
+                                               .precision = precision::fp16,
+                                               .providers = {provider::tensorrt, provider::cpu},
+                                               .cache = "sub/kept",
+                                               .batch = {.max = 1, .wait = 250us},
+                                               .instances = 2,
+                                               .threads = 4});
   CHECK(c.stages.postprocess == postprocess_config{"ssd", "sub/l.txt", 0.7F, 0.3F, 10, 1, true});
   CHECK(c.tracking == tracking_config{"sort", 0.5F, 1, 2});
   CHECK(c.sinks[0] == sink_config{"mp4", "/out/{stream}.mp4", 8, 12.5});

@@ -45,7 +45,19 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"stages.inference.engine=torch",
        "--set:1:25: stages.inference.engine: found 'torch'; allowed: auto, onnxruntime, opencv"},
       {"stages.inference.device=cuda",
-       "--set:1:25: stages.inference.device: found 'cuda', which this build does not have; allowed: auto, cpu"},
+       "--set:1:25: stages.inference.device: found 'cuda', which cannot be used: no CUDA driver is installed; allowed "
+       "here: auto, cpu"},
+      {"stages.decode.device=cuda",
+       "--set:1:22: stages.decode.device: found 'cuda', which cannot be used: no CUDA driver is installed; allowed "
+       "here: auto, cpu"},
+      {"stages.inference.precision=half",
+       "--set:1:28: stages.inference.precision: found 'half'; allowed: auto, fp32, fp16"},
+      {"stages.inference.providers=[cuda, cpu, cuda]", "--set:1:40: stages.inference.providers.2: stands twice"},
+      {"stages.inference.providers=[rocm]",
+       "--set:1:29: stages.inference.providers.0: found 'rocm'; allowed: tensorrt, cuda, cpu"},
+      {"stages.inference.providers=[tensorrt, cuda]",
+       "--set:1:28: stages.inference.providers: note: without stages.inference.cache TensorRT compiles the model at "
+       "each start"},
       {"stages.inference.batch.wait=4",
        "--set:1:29: stages.inference.batch.wait: found '4'; allowed: a time such as 4ms, 3s or 5min, from 0us"},
       {"stages.inference.batch.wait=-4ms",
@@ -215,6 +227,23 @@ TEST_CASE("parts that this version does not act on are said, not ignored", "[top
         strings{"t.yaml:8:7: jobs: note: this version has no durable jobs",
                 "t.yaml:9:10: scaling: note: this version does not start or stop machines",
                 "t.yaml:10:22: security.insecure: note: this version has no links between machines"});
+}
+
+TEST_CASE("a GPU that no engine can use is one for decoding only", "[topology]") {
+  auto o = options();
+  o.vocabulary.no_cuda.clear();
+  o.overrides = {"stages.decode.device=cuda", "stages.inference.device=cuda"};
+  CHECK(complaints(minimal, o) == strings{"--set:2:25: stages.inference.device: found 'cuda', which cannot be used: "
+                                          "penstock devices tells which engine lacks what; allowed here: auto, cpu"});
+  o.vocabulary.devices = {"cuda", "cpu"};
+  CHECK(complaints(minimal, o).empty());
+}
+
+TEST_CASE("providers are ONNX Runtime's", "[topology]") {
+  auto o = options();
+  o.overrides = {"stages.inference.engine=opencv", "stages.inference.providers=[cpu]"};
+  CHECK(complaints(minimal, o) ==
+        strings{"--set:2:28: stages.inference.providers: note: the engine 'opencv' has no use for them"});
 }
 
 TEST_CASE("files that are not there are problems", "[topology]") {

@@ -49,6 +49,7 @@ inline load_options options() {
       .sink_kinds = {"jsonl", "mp4"},
       .tracker_kinds = {"none", "iou", "sort"},
       .devices = {"cpu"},
+      .no_cuda = "no CUDA driver is installed",
   };
   o.check_files = false;
   o.environment = [](std::string_view name) -> std::optional<std::string> {
