@@ -7,6 +7,7 @@
 
 #include "kernels/checks.hpp"
 #include "kernels/cpu/frame_job.hpp"
+#include "kernels/format_shape.hpp"
 
 namespace penstock::kernels {
 
@@ -17,32 +18,6 @@ constexpr int max_picture_side_px = 65'535;
 constexpr std::size_t alignment = 128;
 
 using core::pixel_format;
-
-struct chroma_shape {
-  bool half_width;
-  bool half_height;
-};
-
-chroma_shape chroma_of(pixel_format format) noexcept {
-  switch (format) {
-  case pixel_format::i420:
-  case pixel_format::nv12: return {true, true};
-  case pixel_format::i422: return {true, false};
-  default: return {false, false};
-  }
-}
-
-bool is_packed(pixel_format format) noexcept { return format == pixel_format::rgb24 || format == pixel_format::bgr24; }
-
-std::size_t plane_count(pixel_format format) noexcept {
-  switch (format) {
-  case pixel_format::gray8:
-  case pixel_format::rgb24:
-  case pixel_format::bgr24: return 1;
-  case pixel_format::nv12: return 2;
-  default: return 3;
-  }
-}
 
 /// Carves aligned arrays out of the workspace, or only counts where there is none.
 class arena {
@@ -129,33 +104,33 @@ core::expected<preprocess_plan> preprocess_plan::make(const preprocess_spec& spe
   job.layout = spec.layout;
   job.type = spec.type;
   job.gray = format == pixel_format::gray8;
-  job.plane_count = plane_count(format);
+  const auto shape = shape_of(format);
+  job.plane_count = shape.planes;
 
-  const auto chroma = chroma_of(format);
-  const auto columns = [&](bool half) {
-    const auto n = half ? (width_px + 1) / 2 : width_px;
-    const auto step = static_cast<double>(width_px) / g.resized_width_px * (half ? 0.5 : 1.0);
-    return cpu::make_column_taps({n, step, job.left - g.left_px, job.right - job.left, spec.filter});
+  const auto columns = [&](std::size_t plane) {
+    const auto step = static_cast<double>(width_px) / g.resized_width_px * (plane > 0 && shape.half_width ? 0.5 : 1.0);
+    return cpu::make_column_taps(
+        {shape.width(width_px, plane), step, job.left - g.left_px, job.right - job.left, spec.filter});
   };
-  const auto rows = [&](bool half) {
-    const auto n = half ? (height_px + 1) / 2 : height_px;
-    const auto step = static_cast<double>(height_px) / g.resized_height_px * (half ? 0.5 : 1.0);
-    return cpu::make_row_taps({n, step, job.top - g.top_px, job.bottom - job.top, spec.filter});
+  const auto rows = [&](std::size_t plane) {
+    const auto step =
+        static_cast<double>(height_px) / g.resized_height_px * (plane > 0 && shape.half_height ? 0.5 : 1.0);
+    return cpu::make_row_taps(
+        {shape.height(height_px, plane), step, job.top - g.top_px, job.bottom - job.top, spec.filter});
   };
-  t->columns[0] = columns(false);
-  t->rows[0] = rows(false);
-  if (chroma.half_width) t->columns[1] = columns(true);
-  if (chroma.half_height) t->rows[1] = rows(true);
+  t->columns[0] = columns(0);
+  t->rows[0] = rows(0);
+  if (shape.half_width) t->columns[1] = columns(1);
+  if (shape.half_height) t->rows[1] = rows(1);
 
   for (std::size_t p = 0; p < job.plane_count; ++p) {
     auto& plane = job.planes[p];
-    const bool half_width = p > 0 && chroma.half_width;
-    const bool half_height = p > 0 && chroma.half_height;
-    plane.width = half_width ? (width_px + 1) / 2 : width_px;
-    plane.components = is_packed(format) ? 3 : format == pixel_format::nv12 && p == 1 ? 2 : 1;
+    plane.width = shape.width(width_px, p);
+    plane.components = shape.components_of(p);
+    plane.sample_bytes = shape.sample_bytes;
     plane.first = p;
-    plane.columns = &t->columns[half_width ? 1 : 0];
-    plane.rows = &t->rows[half_height ? 1 : 0];
+    plane.columns = &t->columns[p > 0 && shape.half_width ? 1 : 0];
+    plane.rows = &t->rows[p > 0 && shape.half_height ? 1 : 0];
   }
   return preprocess_plan{std::move(t)};
 }
@@ -206,15 +181,16 @@ core::expected<void> preprocess_plan::run(const core::frame_view& frame, core::t
 }
 
 core::expected<void> check_planes(const core::frame_view& frame) {
-  const auto chroma = chroma_of(frame.format);
-  for (std::size_t p = 0; p < plane_count(frame.format); ++p) {
-    auto bytes = p > 0 && chroma.half_width ? (frame.width_px + 1) / 2 : frame.width_px;
-    if (is_packed(frame.format)) bytes *= 3;
-    if (frame.format == pixel_format::nv12 && p == 1) bytes *= 2;
+  const auto shape = shape_of(frame.format);
+  for (std::size_t p = 0; p < shape.planes; ++p) {
+    const auto bytes = shape.row_bytes(frame.width_px, p);
     if (frame.planes[p] == nullptr) return bad("plane " + std::to_string(p) + " is missing");
     if (std::abs(frame.strides_bytes[p]) < bytes)
       return bad("stride " + std::to_string(frame.strides_bytes[p]) + " of plane " + std::to_string(p) +
                  " is shorter than its rows");
+    if (reinterpret_cast<std::uintptr_t>(frame.planes[p]) % static_cast<std::size_t>(shape.sample_bytes) != 0 ||
+        frame.strides_bytes[p] % shape.sample_bytes != 0)
+      return bad("samples of plane " + std::to_string(p) + " are not aligned");
   }
   return {};
 }

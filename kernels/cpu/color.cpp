@@ -5,32 +5,26 @@
 
 namespace penstock::kernels::cpu {
 
-namespace {
-
-/// Rows R, G, B: factors of the three samples, then the offset.
-using affine = std::array<std::array<double, 4>, 3>;
-
 affine to_rgb(core::pixel_format format, core::color_matrix matrix, core::color_range range) noexcept {
   using core::pixel_format;
   if (format == pixel_format::rgb24) return {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   if (format == pixel_format::bgr24) return {{{0, 0, 1, 0}, {0, 1, 0, 0}, {1, 0, 0, 0}}};
   const bool limited = range == core::color_range::limited;
-  const auto y = limited ? 255.0 / 219 : 1.0;
+  const auto full = format == pixel_format::p010 ? 1020.0 / 1023 : 1.0; // white is 1023 there
+  const auto y = limited ? 255.0 / 219 : full;
   const auto black = limited ? -16 * y : 0.0;
   if (format == pixel_format::gray8) return {{{y, 0, 0, black}, {y, 0, 0, black}, {y, 0, 0, black}}};
   const bool hd = matrix == core::color_matrix::bt709;
   const auto kr = hd ? 0.2126 : 0.299;
   const auto kb = hd ? 0.0722 : 0.114;
   const auto kg = 1 - kr - kb;
-  const auto chroma = limited ? 255.0 / 224 : 1.0;
+  const auto chroma = limited ? 255.0 / 224 : full;
   const auto rv = 2 * (1 - kr) * chroma;
   const auto bu = 2 * (1 - kb) * chroma;
   const auto gu = -bu * kb / kg;
   const auto gv = -rv * kr / kg;
   return {{{y, 0, rv, black - 128 * rv}, {y, gu, gv, black - 128 * (gu + gv)}, {y, bu, 0, black - 128 * bu}}};
 }
-
-} // namespace
 
 color_map make_color_map(const preprocess_spec& spec, core::pixel_format format, core::color_matrix matrix,
                          core::color_range range) noexcept {

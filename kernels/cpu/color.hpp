@@ -17,6 +17,12 @@ struct color_map {
   std::array<float, 3> pad{}; ///< the tensor's value of a border
 };
 
+/// Rows R, G, B: factors of the three samples, then the offset. Samples of 10 bits count in quarters, so that their
+/// range is that of 8 bits.
+using affine = std::array<std::array<double, 4>, 3>;
+
+[[nodiscard]] affine to_rgb(core::pixel_format format, core::color_matrix matrix, core::color_range range) noexcept;
+
 [[nodiscard]] color_map make_color_map(const preprocess_spec& spec, core::pixel_format format,
                                        core::color_matrix matrix, core::color_range range) noexcept;
 

@@ -15,6 +15,7 @@ struct plane_job {
   std::ptrdiff_t stride_bytes = 0;
   int width = 0;         ///< samples of a component in a row
   int components = 1;    ///< 1 to 3
+  int sample_bytes = 1;  ///< 2: the upper 10 of 16 bits count
   std::size_t first = 0; ///< the sample (0 to 2) that its first component is; the others follow
   const column_taps* columns = nullptr;
   const row_taps* rows = nullptr;

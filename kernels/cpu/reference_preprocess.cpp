@@ -12,7 +12,7 @@ namespace penstock::kernels {
 
 namespace {
 
-/// One component of a picture: sample (x, y) is data[y * stride + x * pixel].
+/// One component of a picture: sample (x, y) is at data[y * stride + x * pixel].
 struct component {
   const std::uint8_t* data;
   std::ptrdiff_t stride;
@@ -21,9 +21,11 @@ struct component {
   int height;
   double scale_x; ///< samples per source pixel
   double scale_y;
+  bool wide; ///< the upper 10 of 16 bits
 
   [[nodiscard]] double at(int x, int y) const {
-    return data[std::clamp(y, 0, height - 1) * stride + std::clamp(x, 0, width - 1) * pixel];
+    const auto* sample = data + std::clamp(y, 0, height - 1) * stride + std::clamp(x, 0, width - 1) * pixel;
+    return wide ? (sample[0] + 256 * sample[1]) / 64 / 4.0 : *sample;
   }
 };
 
@@ -52,24 +54,26 @@ double sample(const component& c, filter how, double x0, double x1, double y0, d
 std::array<component, 3> components(const core::frame_view& f) {
   using core::pixel_format;
   std::array<component, 3> all{};
-  const bool half_w =
-      f.format == pixel_format::i420 || f.format == pixel_format::nv12 || f.format == pixel_format::i422;
-  const bool half_h = f.format == pixel_format::i420 || f.format == pixel_format::nv12;
+  const bool wide = f.format == pixel_format::p010;
+  const bool semi_planar = f.format == pixel_format::nv12 || wide;
+  const bool half_h = f.format == pixel_format::i420 || semi_planar;
+  const bool half_w = f.format == pixel_format::i422 || half_h;
+  const int bytes = wide ? 2 : 1;
   for (std::size_t i = 0; i < 3; ++i) {
     if (f.format == pixel_format::rgb24 || f.format == pixel_format::bgr24) {
-      all[i] = {f.planes[0] + i, f.strides_bytes[0], 3, f.width_px, f.height_px, 1, 1};
+      all[i] = {f.planes[0] + i, f.strides_bytes[0], 3, f.width_px, f.height_px, 1, 1, false};
     } else if (i == 0 || f.format == pixel_format::gray8) {
-      all[i] = {f.planes[0], f.strides_bytes[0], 1, f.width_px, f.height_px, 1, 1};
+      all[i] = {f.planes[0], f.strides_bytes[0], bytes, f.width_px, f.height_px, 1, 1, wide};
     } else {
-      const bool nv12 = f.format == pixel_format::nv12;
-      const auto* data = nv12 ? f.planes[1] + (i - 1) : f.planes[i];
+      const auto* data = semi_planar ? f.planes[1] + bytes * static_cast<int>(i - 1) : f.planes[i];
       all[i] = {data,
-                f.strides_bytes[nv12 ? 1 : i],
-                nv12 ? 2 : 1,
+                f.strides_bytes[semi_planar ? 1 : i],
+                semi_planar ? 2 * bytes : 1,
                 half_w ? (f.width_px + 1) / 2 : f.width_px,
                 half_h ? (f.height_px + 1) / 2 : f.height_px,
                 half_w ? 0.5 : 1,
-                half_h ? 0.5 : 1};
+                half_h ? 0.5 : 1,
+                wide};
     }
   }
   return all;
@@ -81,10 +85,11 @@ std::array<double, 3> to_rgb(const core::frame_view& f, std::array<double, 3> s)
   if (f.format == pixel_format::rgb24) return s;
   if (f.format == pixel_format::bgr24) return {s[2], s[1], s[0]};
   const bool full = f.range == core::color_range::full;
-  const auto y = full ? s[0] : (s[0] - 16) * 255 / 219;
+  const auto unit = f.format == pixel_format::p010 ? 255.0 / 255.75 : 1; // white of 10 bits is 1023
+  const auto y = full ? s[0] * unit : (s[0] - 16) * 255 / 219;
   if (f.format == pixel_format::gray8) return {y, y, y};
-  const auto u = (s[1] - 128) * (full ? 1 : 255.0 / 224);
-  const auto v = (s[2] - 128) * (full ? 1 : 255.0 / 224);
+  const auto u = (s[1] - 128) * (full ? unit : 255.0 / 224);
+  const auto v = (s[2] - 128) * (full ? unit : 255.0 / 224);
   if (f.matrix == core::color_matrix::bt601) return {y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u};
   return {y + 1.5748 * v, y - 0.187324 * u - 0.468124 * v, y + 1.8556 * u};
 }

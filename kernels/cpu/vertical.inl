@@ -27,10 +27,25 @@ constexpr hn::Rebind<std::uint8_t, decltype(d16)> d8;
 
 using u16_vector = hn::Vec<decltype(d16)>;
 
-/// Samples x… of a row, shifted left, one vector per component.
-template <int Components, int Shift>
+/// The bits of 16 that count (p010).
+constexpr std::uint16_t upper_10 = 0xffc0;
+
+/// Samples x… of a row, shifted left, one vector per component. 16-bit samples are as bytes shifted by 8.
+template <int Components, int Shift, class Sample>
 HWY_INLINE void load_samples(const std::uint8_t* row, std::size_t x, u16_vector& a, u16_vector& b, u16_vector& c) {
-  if constexpr (Components == 1) {
+  if constexpr (sizeof(Sample) == 2) {
+    static_assert(Shift == 8 && Components <= 2);
+    const auto* samples = reinterpret_cast<const Sample*>(row);
+    const auto mask = hn::Set(d16, upper_10);
+    if constexpr (Components == 1) {
+      a = hn::And(hn::LoadU(d16, samples + x), mask);
+    } else {
+      hn::LoadInterleaved2(d16, samples + 2 * x, a, b);
+      a = hn::And(a, mask);
+      b = hn::And(b, mask);
+    }
+    return;
+  } else if constexpr (Components == 1) {
     a = hn::PromoteTo(d16, hn::LoadU(d8, row + x));
   } else if constexpr (Components == 2) {
 #if HWY_TARGET == HWY_SCALAR
@@ -78,26 +93,27 @@ struct vertical_taps {
 };
 
 /// The vertical taps of the samples x….
-template <int Components, vertical Taps>
+template <int Components, vertical Taps, class Sample>
 HWY_INLINE void blend_at(const std::uint8_t* row, const vertical_taps& taps, std::size_t x,
                          const std::array<std::uint16_t*, 3>& out) {
   auto a = hn::Zero(d16);
   auto b = a;
   auto c = a;
   const auto flip = hn::Set(d16, 0x8000);
+  constexpr auto pixel = Components * sizeof(Sample);
   if constexpr (Taps == vertical::one) {
-    hwy::Prefetch(row + taps.ahead + x * Components);
-    load_samples<Components, 8>(row, x, a, b, c);
+    hwy::Prefetch(row + taps.ahead + x * pixel);
+    load_samples<Components, 8, Sample>(row, x, a, b, c);
   } else if constexpr (Taps == vertical::two) {
     const auto w0 = hn::Set(d16, taps.w0);
     const auto w1 = hn::Set(d16, taps.w1);
     auto e = a;
     auto f = a;
     auto g = a;
-    hwy::Prefetch(row + taps.ahead + x * Components);
-    hwy::Prefetch(row + taps.ahead + taps.stride + x * Components);
-    load_samples<Components, 0>(row, x, a, b, c);
-    load_samples<Components, 0>(row + taps.stride, x, e, f, g);
+    hwy::Prefetch(row + taps.ahead + x * pixel);
+    hwy::Prefetch(row + taps.ahead + taps.stride + x * pixel);
+    load_samples<Components, 0, Sample>(row, x, a, b, c);
+    load_samples<Components, 0, Sample>(row + taps.stride, x, e, f, g);
     a = hn::Add(hn::Mul(a, w0), hn::Mul(e, w1));
     if constexpr (Components > 1) b = hn::Add(hn::Mul(b, w0), hn::Mul(f, w1));
     if constexpr (Components > 2) c = hn::Add(hn::Mul(c, w0), hn::Mul(g, w1));
@@ -108,8 +124,8 @@ HWY_INLINE void blend_at(const std::uint8_t* row, const vertical_taps& taps, std
     auto sum_c = sum_a;
     for (std::int32_t k = 0; k < taps.count; ++k, row += taps.stride) {
       const auto w = hn::Set(d16, static_cast<std::uint16_t>(taps.weights[k]));
-      hwy::Prefetch(row + taps.ahead + x * Components);
-      load_samples<Components, 8>(row, x, a, b, c);
+      hwy::Prefetch(row + taps.ahead + x * pixel);
+      load_samples<Components, 8, Sample>(row, x, a, b, c);
       sum_a = hn::Add(sum_a, hn::MulHigh(a, w));
       if constexpr (Components > 1) sum_b = hn::Add(sum_b, hn::MulHigh(b, w));
       if constexpr (Components > 2) sum_c = hn::Add(sum_c, hn::MulHigh(c, w));
@@ -123,7 +139,14 @@ HWY_INLINE void blend_at(const std::uint8_t* row, const vertical_taps& taps, std
   if constexpr (Components > 2) hn::StoreU(hn::Xor(c, flip), d16, out[2] + x);
 }
 
-template <int Components, vertical Taps>
+/// Sample i of a row in 8.8 fixed point.
+template <class Sample>
+std::uint64_t sample_in(const std::uint8_t* row, std::size_t i) {
+  if constexpr (sizeof(Sample) == 1) return std::uint64_t{row[i]} << 8;
+  return reinterpret_cast<const Sample*>(row)[i] & upper_10;
+}
+
+template <int Components, vertical Taps, class Sample>
 void blend_row(const plane_job& plane, const tap_run& run, const tap_run& next,
                const std::array<std::uint16_t*, 3>& rows) {
   const auto out = rows;
@@ -131,43 +154,46 @@ void blend_row(const plane_job& plane, const tap_run& run, const tap_run& next,
   const auto* row = plane.data + run.first * plane.stride_bytes;
   const auto n = hn::Lanes(d16);
   const auto width = static_cast<std::size_t>(plane.width);
-  for (std::size_t x = 0; x + n <= width; x += n) blend_at<Components, Taps>(row, taps, x, out);
+  for (std::size_t x = 0; x + n <= width; x += n) blend_at<Components, Taps, Sample>(row, taps, x, out);
   if (width % n == 0) return;
-  if (width > n) return blend_at<Components, Taps>(row, taps, width - n, out);
+  if (width > n) return blend_at<Components, Taps, Sample>(row, taps, width - n, out);
   // a picture narrower than a vector
   for (std::size_t i = 0; i < width * Components; ++i) {
-    std::uint32_t sum = 0;
+    std::uint64_t sum = 0;
     for (std::int32_t k = 0; k < run.count; ++k)
-      sum += row[k * taps.stride + static_cast<std::ptrdiff_t>(i)] * (run.count == 1 ? 1U << 16 : taps.weights[k]);
-    out[i % Components][i / Components] = static_cast<std::uint16_t>((sum >> 8) ^ 0x8000U);
+      sum += sample_in<Sample>(row + k * taps.stride, i) * (run.count == 1 ? 1U << 16 : taps.weights[k]);
+    out[i % Components][i / Components] = static_cast<std::uint16_t>((sum >> 16) ^ 0x8000U);
   }
 }
 
-template <int Components>
+template <int Components, class Sample = std::uint8_t>
 void blend_row(const plane_job& plane, const tap_run& run, const tap_run& next,
                const std::array<std::uint16_t*, 3>& out) {
-  switch (run.count) {
-  case 1: return blend_row<Components, vertical::one>(plane, run, next, out);
-  case 2: return blend_row<Components, vertical::two>(plane, run, next, out);
-  default: return blend_row<Components, vertical::any>(plane, run, next, out);
-  }
+  if (run.count == 1) return blend_row<Components, vertical::one, Sample>(plane, run, next, out);
+  if constexpr (sizeof(Sample) == 1)
+    if (run.count == 2) return blend_row<Components, vertical::two, Sample>(plane, run, next, out);
+  return blend_row<Components, vertical::any, Sample>(plane, run, next, out);
 }
 
 /// As `blend_row`, exact for any number of taps.
+template <class Sample>
 void blend_row_wide(const plane_job& plane, const tap_run& run, std::uint32_t* sums,
                     const std::array<std::uint16_t*, 3>& out) {
   const auto* weights = plane.rows->weights.data() + run.at;
   const auto width = static_cast<std::size_t>(plane.width);
   const auto components = static_cast<std::size_t>(plane.components);
   for (std::size_t c = 0; c < components; ++c) {
-    const auto* row = plane.data + run.first * plane.stride_bytes + c;
+    const auto* row = plane.data + run.first * plane.stride_bytes;
     std::fill_n(sums, width, 0U);
     for (std::int32_t k = 0; k < run.count; ++k, row += plane.stride_bytes) {
       const auto w = run.count == 1 ? 1U << 24 : weights[k];
-      if (components == 1) {
+      if constexpr (sizeof(Sample) == 2) {
+        for (std::size_t x = 0; x < width; ++x)
+          sums[x] += static_cast<std::uint32_t>(sample_in<Sample>(row, x * components + c) * w >> 8);
+      } else if (components == 1) {
         for (std::size_t x = 0; x < width; ++x) sums[x] += row[x] * w;
       } else {
-        for (std::size_t x = 0; x < width; ++x) sums[x] += row[x * components] * w;
+        for (std::size_t x = 0; x < width; ++x) sums[x] += row[x * components + c] * w;
       }
     }
     for (std::size_t x = 0; x < width; ++x) out[c][x] = static_cast<std::uint16_t>((sums[x] >> 16) ^ 0x8000U);
@@ -180,7 +206,12 @@ void blend(const plane_job& plane, std::size_t y, const scratch& memory) {
   const auto& next = runs[std::min(y + 1, runs.size() - 1)];
   std::array<std::uint16_t*, 3> out{};
   for (std::size_t c = 0; c < static_cast<std::size_t>(plane.components); ++c) out[c] = memory.blended[plane.first + c];
-  if (plane.rows->wide) return blend_row_wide(plane, run, memory.sums, out);
+  if (plane.sample_bytes == 2) {
+    if (plane.rows->wide) return blend_row_wide<std::uint16_t>(plane, run, memory.sums, out);
+    return plane.components == 1 ? blend_row<1, std::uint16_t>(plane, run, next, out)
+                                 : blend_row<2, std::uint16_t>(plane, run, next, out);
+  }
+  if (plane.rows->wide) return blend_row_wide<std::uint8_t>(plane, run, memory.sums, out);
   switch (plane.components) {
   case 1: return blend_row<1>(plane, run, next, out);
   case 2: return blend_row<2>(plane, run, next, out);
