@@ -124,6 +124,7 @@ class raw_engine {
 /// The pipeline's batches, from frames that lie in memory of that kind to objects.
 class ring_pipeline {
  public:
+  /// Staging memory grows to what it needs at the first batch, which is not counted.
   ring_pipeline(const bench_device& on, const detector& d, const pipeline_options& options, core::memory_kind kind)
       : options_{options}, turn_(options.lanes), objects_(options.lanes) {
     inference::batch_ring_config config;
@@ -134,7 +135,6 @@ class ring_pipeline {
     config.spec = d.spec;
     config.lanes = options.lanes;
     config.batch = options.batch;
-    if (kind == core::memory_kind::host) config.staging_bytes = options.batch * nv12_bytes(width_px, height_px);
     ring_ = must(inference::batch_ring::make(config), "batch ring");
     std::mt19937_64 random{6};
     const auto memory = kind == core::memory_kind::host ? kind : on.device->info().memory;
