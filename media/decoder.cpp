@@ -4,9 +4,6 @@
 #include <cstring>
 #include <deque>
 #include <fmt/format.h>
-#include <mutex>
-#include <set>
-#include <spdlog/spdlog.h>
 #include <string>
 
 #include "media/av/ffmpeg.hpp"
@@ -28,15 +25,6 @@ constexpr int most_reordered = 16;
 AVCodecID codec_id(const std::string& name) {
   const auto* known = avcodec_descriptor_get_by_name(name.c_str());
   return known ? known->id : AV_CODEC_ID_NONE;
-}
-
-/// Says why a stream that was to be decoded on a GPU is not: once for each reason, since each segment asks again.
-void say_on_cpu(const std::string& what, const std::string& why) {
-  static std::mutex mutex;
-  static std::set<std::string> said;
-  auto line = fmt::format("{} is decoded on the CPU: {}", what, why);
-  const std::lock_guard lock{mutex};
-  if (said.insert(line).second) spdlog::warn("{}", line);
 }
 
 bool is_on_gpu(AVPixelFormat format) {
@@ -66,25 +54,11 @@ struct decoder::impl {
   std::deque<decoded> ready;
   std::int64_t next_number = 0;
   bool refused_size = false;
+  bool unusable = false; ///< an error of `send`: what it still holds is not to be trusted
 
-  /// FFmpeg asks when the stream's headers are known, and again without the GPU when its hardware refused.
   static AVPixelFormat choose_format(AVCodecContext* context, const AVPixelFormat* offered) {
-    auto& self = *static_cast<impl*>(context->opaque);
-    bool cuda = false;
-    auto software = AV_PIX_FMT_NONE;
-    for (; *offered != AV_PIX_FMT_NONE; ++offered)
-      if (*offered == AV_PIX_FMT_CUDA)
-        cuda = true;
-      else if (software == AV_PIX_FMT_NONE && !is_on_gpu(*offered))
-        software = *offered;
-    const auto pixels =
-        static_cast<std::uint64_t>(context->coded_width) * static_cast<std::uint64_t>(context->coded_height);
-    if (cuda && nvdec::fits(*context) && pixels <= self.options.max_pixels) return AV_PIX_FMT_CUDA;
-    const auto* name = av_get_pix_fmt_name(software);
-    say_on_cpu(fmt::format("{} {} {}x{}", self.codec, name ? name : "", context->coded_width, context->coded_height),
-               cuda ? "not of a kind that GPUs are asked for"
-                    : "GPU " + std::to_string(*self.options.cuda_device) + " has no decoder for it, or none is free");
-    return software;
+    const auto& self = *static_cast<const impl*>(context->opaque);
+    return self.gpu->choose_format(*context, offered, self.options.max_pixels);
   }
 
   static int get_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
@@ -98,7 +72,6 @@ struct decoder::impl {
   }
 
   core::expected<void> start(const core::codec_description& description);
-  void use_gpu(const AVCodec& library, int cuda_device);
   core::expected<void> feed(const core::packet& source, std::int64_t number);
   core::expected<void> collect();
   void settle(std::int64_t number, core::expected<core::frame_ptr> outcome);
@@ -154,7 +127,8 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
     context->flags |= AV_CODEC_FLAG_LOW_DELAY;
     context->max_pixels = static_cast<std::int64_t>(std::min<std::uint64_t>(options.max_pixels, INT32_MAX));
   }
-  if (options.cuda_device) use_gpu(*library, *options.cuda_device);
+  if (options.cuda_device && (gpu = nvdec::attach(*context, *library, *options.cuda_device)))
+    context->get_format = choose_format;
   if (options.effort == decode_effort::fast) context->skip_loop_filter = AVDISCARD_NONREF;
   if (!d.extradata.empty()) {
     const auto size = d.extradata.size();
@@ -165,24 +139,6 @@ core::expected<void> decoder::impl::start(const core::codec_description& d) {
   if (const int code = avcodec_open2(context.get(), library, nullptr); code < 0)
     return core::fail(core::errc::corrupt, fmt::format("decoder {}: {}", library->name, av_text(code)));
   return {};
-}
-
-void decoder::impl::use_gpu(const AVCodec& library, int cuda_device) {
-  if (!nvdec::knows(library)) {
-    say_on_cpu(codec, fmt::format("{} is not made for GPUs", library.name));
-    return;
-  }
-  auto opened = nvdec::open(cuda_device);
-  if (!opened) {
-    say_on_cpu("video", fmt::format("GPU {} cannot be used: {}", cuda_device, opened.error().message));
-    return;
-  }
-  gpu = std::move(*opened);
-  context->hw_device_ctx = gpu->device();
-  context->get_format = choose_format;
-#ifdef AV_HWACCEL_FLAG_UNSAFE_OUTPUT
-  context->hwaccel_flags |= AV_HWACCEL_FLAG_UNSAFE_OUTPUT; // later FFmpegs copy each surface; we do that ourselves
-#endif
 }
 
 core::expected<void> decoder::impl::feed(const core::packet& source, std::int64_t number) {
@@ -279,8 +235,10 @@ core::expected<void> decoder::send(const core::packet& packet, std::uint64_t key
       return {};
     }
   }
-  auto fed = self.feed(packet, number);
-  return fed ? self.collect() : fed;
+  auto done = self.feed(packet, number);
+  if (done) done = self.collect();
+  self.unusable = !done;
+  return done;
 }
 
 std::optional<decoded> decoder::receive() {
@@ -297,12 +255,14 @@ core::expected<void> decoder::flush() {
   // regular way; draining, it would drop it.
   self.context->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
   (void)avcodec_send_packet(self.context.get(), nullptr); // cannot fail but for being at the end already
-  auto collected = self.collect();
+  core::expected<void> collected;
+  if (!self.unusable) collected = self.collect();
   self.context->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
   avcodec_flush_buffers(self.context.get());
   for (const auto& lost : self.open)
     self.ready.push_back({lost.key, core::fail(core::errc::corrupt, self.codec + ": the packet gave no frame")});
   self.open.clear();
+  self.unusable = false;
   return collected;
 }
 

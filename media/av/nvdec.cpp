@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <set>
+#include <spdlog/spdlog.h>
 
 #include "media/av/cuda_driver.hpp"
 #include "media/frames.hpp"
@@ -14,6 +16,7 @@ using CUstream = struct CUstream_st*;
 extern "C" {
 #include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_cuda.h>
+#include <libavutil/pixdesc.h>
 }
 
 namespace penstock::media {
@@ -32,12 +35,11 @@ core::expected<std::shared_ptr<nvdec>> open_device(int cuda_device) {
   static_cast<AVCUDADeviceContext*>(data_of<AVHWDeviceContext>(*device).hwctx)->cuda_ctx = *context;
   if (const int code = av_hwdevice_ctx_init(device.get()); code < 0)
     return core::fail(core::errc::unsupported, "FFmpeg cannot use CUDA here: " + av_text(code));
-  return std::make_shared<nvdec>(std::move(device));
+  return std::make_shared<nvdec>(cuda_device, std::move(device));
 }
 
-} // namespace
-
-core::expected<std::shared_ptr<nvdec>> nvdec::open(int cuda_device) {
+/// Each device once in the process, or the reason why not: contexts are dear.
+core::expected<std::shared_ptr<nvdec>> device_at(int cuda_device) {
   struct opened {
     std::mutex mutex;
     std::map<int, core::expected<std::shared_ptr<nvdec>>> devices;
@@ -50,19 +52,69 @@ core::expected<std::shared_ptr<nvdec>> nvdec::open(int cuda_device) {
                                  : all.devices.emplace(cuda_device, open_device(cuda_device)).first->second;
 }
 
-bool nvdec::knows(const AVCodec& codec) noexcept {
+bool knows_gpus(const AVCodec& library) {
   constexpr std::array exact{AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9};
-  if (std::find(exact.begin(), exact.end(), codec.id) == exact.end()) return false;
-  for (int i = 0; const auto* way = avcodec_get_hw_config(&codec, i); ++i)
+  if (std::find(exact.begin(), exact.end(), library.id) == exact.end()) return false;
+  for (int i = 0; const auto* way = avcodec_get_hw_config(&library, i); ++i)
     if (way->pix_fmt == AV_PIX_FMT_CUDA && (way->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX)) return true;
   return false;
 }
 
-bool nvdec::fits(const AVCodecContext& context) noexcept {
+/// Whether frames of this kind come out as the house has them. FFmpeg leaves the last row of chroma behind where rows
+/// are odd.
+bool fits(const AVCodecContext& context) {
   const auto format = context.sw_pix_fmt;
   const bool layout = format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUV420P10LE;
-  // FFmpeg leaves the last row of chroma behind where rows are odd
   return layout && context.coded_width % 2 == 0 && context.coded_height % 2 == 0;
+}
+
+/// Once for each reason, since every segment asks again.
+void say_on_cpu(const std::string& what, const std::string& why) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  auto line = fmt::format("{} is decoded on the CPU: {}", what, why);
+  const std::lock_guard lock{mutex};
+  if (said.insert(line).second) spdlog::warn("{}", line);
+}
+
+} // namespace
+
+std::shared_ptr<nvdec> nvdec::attach(AVCodecContext& context, const AVCodec& library, int cuda_device) {
+  if (!knows_gpus(library)) {
+    say_on_cpu(avcodec_get_name(library.id), fmt::format("its decoder {} is not for GPUs", library.name));
+    return nullptr;
+  }
+  const auto device = device_at(cuda_device);
+  if (!device) {
+    say_on_cpu("video", fmt::format("GPU {} cannot be used: {}", cuda_device, device.error().message));
+    return nullptr;
+  }
+  context.hw_device_ctx = checked(av_buffer_ref((*device)->device_.get()));
+#ifdef AV_HWACCEL_FLAG_UNSAFE_OUTPUT
+  context.hwaccel_flags |= AV_HWACCEL_FLAG_UNSAFE_OUTPUT; // later FFmpegs copy each surface; we do that ourselves
+#endif
+  return *device;
+}
+
+AVPixelFormat nvdec::choose_format(const AVCodecContext& context, const AVPixelFormat* offered,
+                                   std::uint64_t max_pixels) const {
+  bool cuda = false;
+  auto software = AV_PIX_FMT_NONE;
+  for (; *offered != AV_PIX_FMT_NONE; ++offered) {
+    if (*offered == AV_PIX_FMT_CUDA) cuda = true;
+    if (software == AV_PIX_FMT_NONE && !(av_pix_fmt_desc_get(*offered)->flags & AV_PIX_FMT_FLAG_HWACCEL))
+      software = *offered;
+  }
+  const auto pixels =
+      static_cast<std::uint64_t>(context.coded_width) * static_cast<std::uint64_t>(context.coded_height);
+  if (pixels > max_pixels) return software; // which refuses it
+  if (cuda && fits(context)) return AV_PIX_FMT_CUDA;
+  const auto* name = av_get_pix_fmt_name(software);
+  say_on_cpu(fmt::format("{} {} {}x{}", avcodec_get_name(context.codec_id), name ? name : "?", context.coded_width,
+                         context.coded_height),
+             cuda ? std::string{"no frame of this kind comes from a GPU"}
+                  : fmt::format("GPU {} has no decoder for it, or none is free", cuda_device_));
+  return software;
 }
 
 core::expected<av_ptr<AVBufferRef>> nvdec::pool_for(const AVHWFramesContext& shape) {

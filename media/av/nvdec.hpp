@@ -16,21 +16,18 @@ namespace penstock::media {
 /// Thread-safe.
 class nvdec {
  public:
-  /// Opened once in the process and kept to its end, since contexts are dear; so is the error, `unsupported`, saying
-  /// what is missing.
-  [[nodiscard]] static core::expected<std::shared_ptr<nvdec>> open(int cuda_device);
+  /// Makes a decoder that is not open yet use a GPU, which FFmpeg may ask about in get_format: see `choose_format`.
+  /// Null where it has to stay on the CPU; a log line says why, once for each reason. Not for codecs whose standard
+  /// leaves the rounding of the transform open (MPEG-1, 2 and 4, JPEG), so that a frame never depends on who decodes
+  /// it.
+  [[nodiscard]] static std::shared_ptr<nvdec> attach(AVCodecContext& context, const AVCodec& library, int cuda_device);
 
-  /// Whether a GPU may decode for it: FFmpeg knows how, and the codec's standard fixes every bit, so that a frame does
-  /// not depend on who decodes it (MPEG-1, 2 and 4 and JPEG leave the rounding of their transform open).
-  [[nodiscard]] static bool knows(const AVCodec& codec) noexcept;
+  nvdec(int cuda_device, av_ptr<AVBufferRef> device) noexcept : cuda_device_{cuda_device}, device_{std::move(device)} {}
 
-  /// Whether frames of this kind can come out; the hardware may still refuse (FFmpeg then asks again without it).
-  [[nodiscard]] static bool fits(const AVCodecContext& context) noexcept;
-
-  explicit nvdec(av_ptr<AVBufferRef> device) noexcept : device_{std::move(device)} {}
-
-  /// For AVCodecContext::hw_device_ctx; a reference of the caller's own.
-  [[nodiscard]] AVBufferRef* device() const { return checked(av_buffer_ref(device_.get())); }
+  /// For AVCodecContext::get_format: the GPU's where it can do it, otherwise the CPU's, and says why as `attach` does.
+  /// FFmpeg asks when the headers are known, and again without the GPU's when the hardware refused.
+  [[nodiscard]] AVPixelFormat choose_format(const AVCodecContext& context, const AVPixelFormat* offered,
+                                            std::uint64_t max_pixels) const;
 
   /// Copies a decoder's surface, of which there are few, into memory of ours; no host memory is touched. The frame is
   /// ready behind the default stream. Error: `engine`.
@@ -45,6 +42,7 @@ class nvdec {
   };
   [[nodiscard]] core::expected<av_ptr<AVBufferRef>> pool_for(const AVHWFramesContext& shape);
 
+  int cuda_device_;
   av_ptr<AVBufferRef> device_; ///< AVHWDeviceContext
   std::mutex mutex_;
   std::array<frame_pool, 8> pools_; ///< the latest first
