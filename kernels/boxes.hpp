@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/detection.hpp"
-
 namespace penstock::kernels {
 
 /// An anchor whose best class reaches the threshold.
@@ -28,15 +26,5 @@ void best_class_planar(const float* scores, std::size_t plane_stride, std::size_
 /// [A][5 + C]); `objectness`, where not null, of anchor a at objectness[a * row_stride].
 void best_class_interleaved(const float* scores, std::size_t row_stride, std::size_t classes, std::size_t anchors,
                             const float* objectness, float threshold, std::vector<candidate>& out);
-
-/// A box from its centre and size.
-[[nodiscard]] constexpr core::box from_center(float cx, float cy, float w, float h) noexcept {
-  return {cx - w / 2, cy - h / 2, w, h};
-}
-
-/// A box from two opposite corners.
-[[nodiscard]] constexpr core::box from_corners(float x1, float y1, float x2, float y2) noexcept {
-  return {x1, y1, x2 - x1, y2 - y1};
-}
 
 } // namespace penstock::kernels

@@ -105,7 +105,7 @@ struct decode_batch {
 [[nodiscard]] std::size_t workspace_bytes(const object_spec& spec, std::size_t items) noexcept;
 [[nodiscard]] std::size_t workspace_bytes(const class_spec& spec, std::size_t items) noexcept;
 
-/// invalid_argument where the job's parts do not fit each other.
+/// invalid_argument where the job's parts do not fit each other; the workspace is not looked at.
 [[nodiscard]] core::expected<void> check(const decode_batch& job);
 
 namespace cpu {
@@ -114,10 +114,13 @@ namespace cpu {
 [[nodiscard]] core::expected<void> decode(const decode_batch& job);
 
 /// One item of a batch, on the CPU, into detections: what heads use where outputs lie in host memory. `outputs` as in
-/// `decode_batch`.
+/// `decode_batch`, but f32. invalid_argument where they do not fit the spec.
 [[nodiscard]] core::expected<void> decode_item(const object_spec& spec,
                                                std::span<const core::const_tensor_view> outputs, std::size_t item,
                                                const geometry& geometry, std::vector<core::detection>& objects);
+[[nodiscard]] core::expected<void> decode_item(const class_spec& spec, std::span<const core::const_tensor_view> outputs,
+                                               std::size_t item, const geometry& geometry,
+                                               std::vector<core::detection>& objects);
 
 } // namespace cpu
 } // namespace penstock::kernels

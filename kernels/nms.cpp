@@ -1,32 +1,15 @@
 #include "kernels/nms.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
+
+#include "kernels/decode_arithmetic.hpp"
 
 namespace penstock::kernels {
 
-namespace {
-
-struct corners {
-  float x1, y1, x2, y2, area;
-};
-
-corners corners_of(const core::box& b) noexcept {
-  const auto w = std::max(b.w, 0.0F);
-  const auto h = std::max(b.h, 0.0F);
-  return {b.x, b.y, b.x + w, b.y + h, w * h};
-}
-
-float overlap(const corners& a, const corners& b) noexcept {
-  const auto w = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
-  const auto h = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
-  if (!(w > 0 && h > 0)) return 0;
-  const auto both = w * h;
-  return both / (a.area + b.area - both);
-}
-
-} // namespace
+using decoding::corners;
+using decoding::corners_of;
+using decoding::overlap;
 
 float iou(const core::box& a, const core::box& b) noexcept { return overlap(corners_of(a), corners_of(b)); }
 

@@ -5,8 +5,6 @@
 #include <fmt/ranges.h>
 #include <string>
 
-#include "kernels/nms.hpp"
-
 namespace penstock::inference {
 namespace {
 
@@ -16,11 +14,6 @@ std::optional<output_slot> as_slot(const model_info& model, std::size_t i, core:
   const auto known = [](std::int64_t extent) { return extent > 0; };
   if (!std::all_of(t.shape.begin() + 1, t.shape.end(), known)) return std::nullopt;
   return output_slot{i, type, t.shape};
-}
-
-void clip_to_frame(std::vector<core::detection>& objects, const kernels::geometry& geometry) {
-  for (auto& object : objects) object.box = geometry.clip(object.box);
-  std::erase_if(objects, [](const core::detection& d) { return !(d.box.w > 0 && d.box.h > 0); });
 }
 
 } // namespace
@@ -49,7 +42,7 @@ tl::unexpected<core::error> wrong_outputs(const model_info& model, std::string_v
                                                         model.name, found.empty() ? "none" : found));
 }
 
-core::expected<const void*> item_of(const outputs& batch, const output_slot& slot, std::size_t item) {
+core::expected<void> check_item(const outputs& batch, const output_slot& slot, std::size_t item) {
   const auto* tensor = slot.index < batch.tensors.size() ? &batch.tensors[slot.index] : nullptr;
   const bool fits = tensor && tensor->type == slot.type && tensor->shape.size() == slot.shape.size() &&
                     std::equal(slot.shape.begin() + 1, slot.shape.end(), tensor->shape.begin() + 1) &&
@@ -62,28 +55,7 @@ core::expected<const void*> item_of(const outputs& batch, const output_slot& slo
                     tensor ? fmt::format("it is {}[{}]", core::to_string(tensor->type), fmt::join(tensor->shape, ","))
                            : "there are only " + std::to_string(batch.tensors.size())));
   }
-  const auto item_bytes = tensor->size_bytes() / static_cast<std::size_t>(tensor->shape.front());
-  return static_cast<const std::byte*>(tensor->data) + item * item_bytes;
-}
-
-void finish_with_nms(std::vector<core::detection>& objects, const kernels::geometry& geometry,
-                     const head_options& options) {
-  for (auto& object : objects) object.box = geometry.to_source(object.box);
-  kernels::nms_spec spec;
-  spec.score = options.score;
-  spec.iou = options.iou;
-  spec.class_agnostic = options.class_agnostic;
-  spec.max_objects = options.max_objects;
-  kernels::nms(objects, spec);
-  clip_to_frame(objects, geometry);
-}
-
-void finish_without_nms(std::vector<core::detection>& objects, const kernels::geometry& geometry,
-                        const head_options& options) {
-  for (auto& object : objects) object.box = geometry.to_source(object.box);
-  std::ranges::stable_sort(objects, std::ranges::greater{}, &core::detection::score);
-  clip_to_frame(objects, geometry);
-  if (objects.size() > options.max_objects) objects.resize(options.max_objects);
+  return {};
 }
 
 } // namespace penstock::inference

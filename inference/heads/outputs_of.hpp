@@ -6,13 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "core/detection.hpp"
 #include "core/error.hpp"
 #include "inference/engine.hpp"
 #include "inference/head.hpp"
-#include "kernels/geometry.hpp"
 
-/// What heads share: finding their outputs in a model, reading them in a batch, and the last steps to objects.
+/// What heads share: finding their outputs in a model, and checking them in a batch.
 namespace penstock::inference {
 
 /// An output that a head reads, and the shape it was made for; the first extent, the batch, is not compared.
@@ -37,22 +35,7 @@ struct output_slot {
 [[nodiscard]] tl::unexpected<core::error> wrong_outputs(const model_info& model, std::string_view head,
                                                         std::string_view expected);
 
-/// Where one item's part of an output starts. Error: `engine` where batch and slot do not fit.
-[[nodiscard]] core::expected<const void*> item_of(const outputs& batch, const output_slot& slot, std::size_t item);
-
-/// The same for f32.
-[[nodiscard]] inline core::expected<const float*> f32_item_of(const outputs& batch, const output_slot& slot,
-                                                              std::size_t item) {
-  return item_of(batch, slot, item).map([](const void* data) { return static_cast<const float*>(data); });
-}
-
-/// Objects with boxes in tensor pixels become the frame's: suppressed, in source pixels, inside the frame; those with
-/// nothing inside are gone.
-void finish_with_nms(std::vector<core::detection>& objects, const kernels::geometry& geometry,
-                     const head_options& options);
-
-/// The same for models that need no suppression: best first (ties keep their order), at most `max_objects`.
-void finish_without_nms(std::vector<core::detection>& objects, const kernels::geometry& geometry,
-                        const head_options& options);
+/// Error: `engine` where the batch does not have that item in an output like the slot.
+[[nodiscard]] core::expected<void> check_item(const outputs& batch, const output_slot& slot, std::size_t item);
 
 } // namespace penstock::inference
