@@ -42,6 +42,12 @@ core::expected<void> bad(std::string message) { return core::fail(core::errc::in
 
 std::string size_text(int width, int height) { return std::to_string(width) + "x" + std::to_string(height); }
 
+core::expected<void> check_sides(int width, int height) {
+  if (width < 1 || height < 1 || width > max_picture_side_px || height > max_picture_side_px)
+    return bad("picture of " + size_text(width, height) + ": sides must be 1 to 65535");
+  return {};
+}
+
 } // namespace
 
 struct preprocess_plan::tables {
@@ -84,9 +90,7 @@ geometry map(const preprocess_spec& spec, int width_px, int height_px) noexcept 
 core::expected<preprocess_plan> preprocess_plan::make(const preprocess_spec& spec, int width_px, int height_px,
                                                       pixel_format format) {
   if (auto valid = spec.validate(); !valid) return tl::unexpected{valid.error()};
-  if (width_px < 1 || height_px < 1 || width_px > max_picture_side_px || height_px > max_picture_side_px)
-    return core::fail(core::errc::invalid_argument,
-                      "picture of " + size_text(width_px, height_px) + ": sides must be 1 to 65535");
+  if (auto valid = check_sides(width_px, height_px); !valid) return tl::unexpected{valid.error()};
 
   auto t = std::make_shared<tables>();
   t->spec = spec;
@@ -178,6 +182,11 @@ core::expected<void> preprocess_plan::run(const core::frame_view& frame, core::t
   job.slot = static_cast<std::byte*>(slot.data);
   cpu::run(job, s);
   return {};
+}
+
+core::expected<void> check_picture(const core::frame_view& frame) {
+  if (auto ok = check_sides(frame.width_px, frame.height_px); !ok) return ok;
+  return check_planes(frame);
 }
 
 core::expected<void> check_planes(const core::frame_view& frame) {

@@ -11,8 +11,8 @@
 namespace penstock::kernels {
 
 /// Frames of any sizes and formats into the slots of a batch tensor, in one pass over what is sampled: convert, resize,
-/// normalise. The same arithmetic as `preprocess_plan` (and `reference_preprocess`): within 1e-3 of the latter at f32
-/// with values up to 255, exact after rounding but for ties at u8 and i8.
+/// normalise. Devices are within 1e-3 of `reference_preprocess` at f32 with values up to 255, 2e-3 relative at f16, and
+/// exact but for ties at u8 and i8; the CPU does what `preprocess_plan` does, with its rounding.
 ///
 /// `slots` is the batch, [n, 3, H, W] or [n, H, W, 3] of the spec, n ≥ frames; frame i goes to slot `first + i`. Frames
 /// and slots lie in the device's memory.
@@ -23,13 +23,12 @@ struct preprocess_batch {
   std::size_t first = 0;
 };
 
-/// Where frame lands in its slot, as the kernel does it: see `map`.
 /// invalid_argument where spec, frames or slots do not fit each other; nothing is written then.
 [[nodiscard]] core::expected<void> check(const preprocess_batch& job);
 
 namespace cpu {
 
-/// The twin on the CPU, done when it returns.
+/// The twin on the CPU, done when it returns. Keeps the sampling tables of the sizes it saw last. Thread-safe.
 [[nodiscard]] core::expected<void> preprocess(const preprocess_batch& job);
 
 } // namespace cpu

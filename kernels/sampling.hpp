@@ -143,6 +143,7 @@ template <sample_class Kind, bool Area, bool Chroma>
             (s.b * column.head + t.b * column.tail) * row.head + (u.b * column.head + v.b * column.tail) * row.tail};
   } else {
     sample_pair sum;
+    sample_pair part; // of up to 256 rows, so that long sums stay exact
     for (auto y = row.first; y <= row.last; ++y) {
       const auto s = at(a, b, column.first);
       sample_pair line{s.a * column.head, s.b * column.head};
@@ -156,12 +157,17 @@ template <sample_class Kind, bool Area, bool Chroma>
       line.a += between.a * column.inner + t.a * column.tail;
       line.b += between.b * column.inner + t.b * column.tail;
       const auto weight = y == row.first ? row.head : y == row.last ? row.tail : row.inner;
-      sum.a += line.a * weight;
-      sum.b += line.b * weight;
+      part.a += line.a * weight;
+      part.b += line.b * weight;
+      if (y % 256 == 255) {
+        sum.a += part.a;
+        sum.b += part.b;
+        part = {};
+      }
       a += frame.strides_bytes[c];
       if (Chroma) b += frame.strides_bytes[2];
     }
-    return sum;
+    return {sum.a + part.a, sum.b + part.b};
   }
 }
 

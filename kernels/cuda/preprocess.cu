@@ -3,7 +3,7 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/preprocess_params.hpp"
 
-namespace penstock::kernels::cuda {
+namespace penstock::kernels::gpu {
 
 namespace {
 
@@ -177,6 +177,11 @@ cudaError_t launch_as(const preprocess_params& job, cudaStream_t on) {
 
 } // namespace
 
+cudaError_t probe() {
+  cudaFuncAttributes attributes;
+  return cudaFuncGetAttributes(&attributes, preprocess<float, false, false>);
+}
+
 cudaError_t launch_preprocess(const preprocess_params& job, cudaStream_t on) {
   switch (job.type) {
   case core::element_type::f32: return launch_as<float>(job, on);
@@ -187,4 +192,4 @@ cudaError_t launch_preprocess(const preprocess_params& job, cudaStream_t on) {
   }
 }
 
-} // namespace penstock::kernels::cuda
+} // namespace penstock::kernels::gpu

@@ -6,7 +6,7 @@
 #include "core/tensor.hpp"
 #include "kernels/sampling.hpp"
 
-namespace penstock::kernels::cuda {
+namespace penstock::kernels::gpu {
 
 /// Frames of one launch: as many as surely fit the 32,764 bytes of kernel parameters.
 inline constexpr int max_frames = 64;
@@ -26,4 +26,4 @@ struct preprocess_params {
 
 static_assert(sizeof(preprocess_params) <= 32'764);
 
-} // namespace penstock::kernels::cuda
+} // namespace penstock::kernels::gpu
