@@ -30,7 +30,7 @@ struct batch_ring_config {
   std::size_t staging_bytes = 0; ///< of pinned memory (and as much of the device's) for the frames of one batch that
                                  ///< come from host memory; grows where frames need more, up to `most_staging_bytes`
   /// A batch that needs more is uploaded in rounds, between which `start` blocks; of a frame that alone needs more the
-  /// item is `too_large`. (64 frames of 1080p NV12 take 204 MiB.)
+  /// item is `too_large`. (64 frames of 1080p NV12 take 203 MiB.)
   std::size_t most_staging_bytes = std::size_t{256} << 20U;
 };
 
