@@ -193,6 +193,20 @@ struct output_task {
   std::vector<filled_slot> items; ///< in the order of the outputs
 };
 
+/// Frames on their way to a lane of the device.
+struct device_batch {
+  std::uint32_t lane = 0;
+  std::vector<frame_task> tasks;
+};
+
+/// Lane to itself: the device is done with its batch.
+struct device_done {};
+
+/// The lane takes a batch.
+struct lane_idle {
+  std::uint32_t lane = 0;
+};
+
 /// One frame may be sent.
 struct frame_credit {
   actors::credit credit;
@@ -252,6 +266,9 @@ PENSTOCK_LOCAL_MESSAGE(filled_slot)
 PENSTOCK_LOCAL_MESSAGE(batch_task)
 PENSTOCK_LOCAL_MESSAGE(batch_done)
 PENSTOCK_LOCAL_MESSAGE(output_task)
+PENSTOCK_LOCAL_MESSAGE(device_batch)
+PENSTOCK_LOCAL_MESSAGE(device_done)
+PENSTOCK_LOCAL_MESSAGE(lane_idle)
 PENSTOCK_LOCAL_MESSAGE(frame_credit)
 PENSTOCK_LOCAL_MESSAGE(decode_finished)
 PENSTOCK_LOCAL_MESSAGE(decode_failed)

@@ -6,6 +6,7 @@
 
 #include "actors/run_report.hpp"
 #include "core/error.hpp"
+#include "kernels/device.hpp"
 #include "metrics/families.hpp"
 #include "topology/config.hpp"
 
@@ -15,6 +16,7 @@ namespace penstock::actors {
 struct node_options {
   std::string version = "unknown"; ///< for `penstock_build_info`
   unsigned cores = 0;              ///< threads of the scheduler; 0: those this process may run on
+  kernels::device_ptr device{};    ///< batches go through this one, also where the model runs in host memory (tests)
 };
 
 /// The whole pipeline of a topology in this process. Everything is checked and loaded before the first actor starts.

@@ -1,6 +1,8 @@
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +21,19 @@ struct arguments {
   std::string json; ///< file, "-" for standard output, empty for none
 };
 
-nlohmann::ordered_json figures(const topology::problems& problems, const topology::config* valid) {
+nlohmann::ordered_json figures(const gpu_memory& memory) {
+  return {{"device", memory.device.empty() ? nlohmann::ordered_json{} : nlohmann::ordered_json(memory.device)},
+          {"lanes", memory.lanes},
+          {"batch", memory.batch},
+          {"ring_bytes", memory.ring_bytes},
+          {"pinned_bytes", memory.pinned_bytes},
+          {"weights_bytes", memory.weights_bytes},
+          {"decoders", memory.decoders},
+          {"decode_bytes", memory.decode_bytes}};
+}
+
+nlohmann::ordered_json figures(const topology::problems& problems, const topology::config* valid,
+                               const std::optional<gpu_memory>& memory) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& p : problems) {
     list.push_back({{"file", p.file},
@@ -37,29 +51,38 @@ nlohmann::ordered_json figures(const topology::problems& problems, const topolog
                        {"kind", to_string(s.kind)},
                        {"policy", s.policy == topology::stream_policy::live ? "live" : "lossless"}});
   }
-  return {{"valid", valid != nullptr}, {"problems", list}, {"streams", streams}};
+  return {{"valid", valid != nullptr},
+          {"problems", list},
+          {"streams", streams},
+          {"gpu_memory", memory ? figures(*memory) : nlohmann::ordered_json{}}};
 }
 
 int validate(const arguments& args) {
   const auto loaded = load_topology(args.topology);
   auto found = loaded ? loaded->notes : loaded.error();
+  std::optional<gpu_memory> memory;
   if (loaded) {
-    for (auto inspect : {inspect_streams, inspect_model}) {
-      const auto more = inspect(*loaded);
-      found.insert(found.end(), more.begin(), more.end());
-    }
+    const auto streams = inspect_streams(*loaded);
+    found.insert(found.end(), streams.begin(), streams.end());
+    auto model = inspect_model(*loaded);
+    found.insert(found.end(), model.problems.begin(), model.problems.end());
+    memory = std::move(model.memory);
   }
   report(found);
   const auto valid = !has_errors(found);
   if (!args.json.empty()) {
-    if (const auto written = write_json(args.json, figures(found, valid ? &loaded->config : nullptr)); !written) {
+    if (const auto written = write_json(args.json, figures(found, valid ? &loaded->config : nullptr, memory));
+        !written) {
       std::cerr << written.error().message << '\n';
       return exit_failed;
     }
   }
   if (!valid) return exit_bad_config;
   if (args.resolved) std::cout << to_yaml(loaded->config);
-  if (!args.resolved && args.json != "-") std::cout << args.topology.file << ": valid\n";
+  if (!args.resolved && args.json != "-") {
+    std::cout << args.topology.file << ": valid\n";
+    if (memory) std::cout << "gpu_memory: " << to_string(*memory) << '\n';
+  }
   std::cout.flush();
   return std::cout ? exit_done : exit_failed;
 }
