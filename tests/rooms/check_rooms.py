@@ -27,6 +27,7 @@ LIBRARIES = {
     "OpenCV": (r"opencv2/", ["media", "inference"]),
     "FFmpeg": (r"lib(av|sw)\w+/", ["media"]),
     "Highway": (r"hwy/", ["kernels"]),
+    "CUDA": (r"(cuda_|cub/|thrust/|cooperative_groups)", ["kernels", "inference"]),
     "ONNX Runtime": (r"onnxruntime_", ["inference"]),
     "yaml-cpp": (r"yaml-cpp/", ["topology"]),
     "prometheus-cpp": (r"prometheus/", ["metrics"]),
@@ -40,6 +41,7 @@ VOCABULARY = re.compile(r"(fmt|spdlog|nlohmann)/")
 # owners whose own public headers may show the library (the actor handles are the interface of actors/)
 SHOWN = {"CAF": ["actors"], "CLI11": ["cli"]}
 
+SOURCES = {".hpp", ".cpp", ".cu", ".cuh", ".inl"}
 INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
 
 
@@ -69,7 +71,7 @@ def violations_of(root: pathlib.Path, path: pathlib.Path):
 
 def main() -> int:
     root = pathlib.Path(sys.argv[1]).resolve()
-    files = [f for room in LAYERS for f in sorted((root / room).rglob("*.[ch]pp"))]
+    files = [f for room in LAYERS for f in sorted((root / room).rglob("*")) if f.suffix in SOURCES]
     if not files:
         print(f"no sources under {root}")
         return 1
