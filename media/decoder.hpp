@@ -17,10 +17,11 @@ struct decode_options {
   decode_effort effort = decode_effort::exact;
   std::uint64_t max_pixels = 64'000'000; ///< larger frames are refused before they are decoded
   int threads = 1;                       ///< inside one decoder; parallelism is meant to come from segments
-  /// Decode on this GPU what it can (NVDEC), and the rest on the CPU: decided for each stream by its headers, a reason
-  /// for the CPU is logged once. Frames from the GPU are `nv12` or `p010`, lie in its memory, and are ready for work
-  /// behind its default stream. What they show is the same, bit for bit; but damage inside a packet that NVDEC hides is
-  /// not seen, where the CPU's decoder answers `corrupt`.
+  /// Decode on this GPU what it can (NVDEC: H.264, HEVC, VP8, VP9 in 4:2:0 with 8 or 10 bits), and the rest on the CPU:
+  /// decided for each stream by its headers, a reason for the CPU is logged once. Frames from the GPU are `nv12` or
+  /// `p010`, lie in its memory, and are ready for work behind its default stream; as many as are held stay allocated.
+  /// What they show is the same, bit for bit; but damage inside a packet that NVDEC hides is not seen, where the CPU's
+  /// decoder answers `corrupt`.
   std::optional<int> cuda_device{};
 };
 

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import unittest
 
 import harness
@@ -34,6 +35,8 @@ def can_change_root():
 @unittest.skipUnless(all(map(shutil.which, ["patchelf", "objdump", "strip", "xz"])),
                      "needs patchelf, binutils and xz (tools/setup.sh bundle)")  # fmt: skip
 class Bundle(SystemTest):
+    with_engine = None
+
     def unpack(self, archive):
         folder = self.dir / "elsewhere"
         with tarfile.open(archive) as tar:
@@ -42,12 +45,17 @@ class Bundle(SystemTest):
         return unpacked
 
     def bundle_with_engine(self):
+        """Made once, and quickly packed."""
         if not (BUILD / "libpenstock-engine-onnxruntime.so").exists():
             self.skipTest("this build has no onnxruntime engine")
-        archive = self.dir / "engine.tar.xz"
-        done = bundle("--engine", "onnxruntime", "--output", archive, "--level", 0)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return archive
+        if not Bundle.with_engine:
+            folder = tempfile.TemporaryDirectory(prefix="penstock-bundle-")
+            self.addClassCleanup(folder.cleanup)
+            archive = pathlib.Path(folder.name) / "engine.tar.xz"
+            done = bundle("--engine", "onnxruntime", "--output", archive, "--level", 0)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            Bundle.with_engine = archive
+        return Bundle.with_engine
 
     def barcodes(self):
         """A topology whose every result says which frame it is, in a folder of its own."""
