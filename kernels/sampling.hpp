@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -96,25 +97,32 @@ template <class T>
 #endif
 }
 
+/// A number below 2^23 as a float. Not by a conversion, of which GPUs do few at a time: written behind the exponent of
+/// 2^23 it is a float already.
+[[nodiscard]] PENSTOCK_PORTABLE float to_float(std::uint32_t number) {
+#ifdef __CUDA_ARCH__
+  return __uint_as_float(number | 0x4b000000U) - 0x1p23F;
+#else
+  return static_cast<float>(number);
+#endif
+}
+
 /// Sample x of rows a (and b, of the second component).
 template <sample_class Kind, bool Chroma>
 [[nodiscard]] PENSTOCK_PORTABLE sample_pair sample_at(const std::uint8_t* a, const std::uint8_t* b,
                                                       std::int32_t pixel_bytes, std::int32_t x) {
-  if constexpr (Kind == sample_class::planar16) {
-    const auto at = static_cast<std::int64_t>(x) * pixel_bytes;
+  if constexpr (Kind == sample_class::pairs && Chroma) {
+    const std::uint32_t both = load<std::uint16_t>(a + 2 * x);
+    return {to_float(both & 0xff), to_float(both >> 8)};
+  } else {
+    const auto at = Kind == sample_class::planar || Kind == sample_class::planar16 ? x * pixel_bytes : x;
     const auto number = [at](const std::uint8_t* row) {
-      return static_cast<float>(load<std::uint16_t>(row + at) >> 6);
+      if constexpr (Kind == sample_class::planar16)
+        return to_float(load<std::uint16_t>(row + at) >> 6U);
+      else
+        return to_float(load<std::uint8_t>(row + at));
     };
     return {number(a), Chroma ? number(b) : 0};
-  } else if constexpr (Kind == sample_class::pairs && Chroma) {
-    const auto both = load<std::uint16_t>(a + 2 * x);
-    return {static_cast<float>(both & 0xff), static_cast<float>(both >> 8)};
-  } else if constexpr (Kind == sample_class::planar) {
-    const auto at = x * pixel_bytes;
-    return {static_cast<float>(load<std::uint8_t>(a + at)),
-            Chroma ? static_cast<float>(load<std::uint8_t>(b + at)) : 0};
-  } else {
-    return {static_cast<float>(load<std::uint8_t>(a + x)), 0};
   }
 }
 
@@ -193,8 +201,7 @@ template <sample_class Kind, bool Area>
   for (int k = 0; k < 3; ++k) {
     auto v = luma.a * frame.factors[k][0] + frame.offset[k];
     if constexpr (Kind != sample_class::gray) v += chroma.a * frame.factors[k][1] + chroma.b * frame.factors[k][2];
-    v = v < frame.low[k] ? frame.low[k] : v;
-    out.values[k] = v > frame.high[k] ? frame.high[k] : v;
+    out.values[k] = fminf(fmaxf(v, frame.low[k]), frame.high[k]);
   }
   return out;
 }

@@ -165,9 +165,11 @@ class cuda_device final : public device {
           spec.width_px % 2 == 0 && reinterpret_cast<std::uintptr_t>(params.slots) % (2 * element_bytes) == 0;
       params.count = static_cast<std::int32_t>(frames.size());
       params.area = false;
+      params.pairs = true;
       for (std::size_t i = 0; i < frames.size(); ++i) {
         params.frames[i] = make_sampled_frame(spec, frames[i]);
         params.area = params.area || takes_means(params.frames[i]);
+        params.pairs = params.pairs && params.frames[i].kind == sample_class::pairs;
       }
       if (auto ok = run("preprocess", [&] { return launch_preprocess(params, handle_of(on)); }); !ok) return ok;
     }

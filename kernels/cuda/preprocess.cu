@@ -114,8 +114,12 @@ __device__ __forceinline__ void do_rows(const preprocess_params& job, const samp
   }
 }
 
-template <class T, bool Interleaved, bool Area>
-__global__ void __launch_bounds__(threads) preprocess(const __grid_constant__ preprocess_params job) {
+/// What the frames of a launch need. Less means fewer registers, so that more warps hide more latency.
+enum class need { pairs, mixed, means };
+
+template <class T, bool Interleaved, need Need>
+__global__ void __launch_bounds__(threads, Need == need::pairs ? 5 : 3)
+    preprocess(const __grid_constant__ preprocess_params job) {
   __shared__ pixel_taps columns[tile_width];
   __shared__ pixel_taps rows[tile_height];
   const auto& frame = job.frames[blockIdx.z];
@@ -149,37 +153,39 @@ __global__ void __launch_bounds__(threads) preprocess(const __grid_constant__ pr
     }
   }
   __syncthreads();
-  switch (frame.kind) {
-  case sample_class::gray: return do_rows<T, Interleaved, Area, sample_class::gray>(job, frame, slot, columns, rows);
-  case sample_class::planar:
-    return do_rows<T, Interleaved, Area, sample_class::planar>(job, frame, slot, columns, rows);
-  case sample_class::pairs: return do_rows<T, Interleaved, Area, sample_class::pairs>(job, frame, slot, columns, rows);
-  case sample_class::planar16:
-    return do_rows<T, Interleaved, Area, sample_class::planar16>(job, frame, slot, columns, rows);
+  constexpr bool area = Need == need::means;
+  if constexpr (Need == need::pairs) {
+    do_rows<T, Interleaved, area, sample_class::pairs>(job, frame, slot, columns, rows);
+  } else {
+    with_kind(frame.kind,
+              [&](auto tag) { do_rows<T, Interleaved, area, decltype(tag)::value>(job, frame, slot, columns, rows); });
   }
 }
 
-template <class T, bool Interleaved, bool Area>
+template <class T, bool Interleaved>
 cudaError_t launch(const preprocess_params& job, cudaStream_t on) {
   const dim3 grid{static_cast<unsigned>((job.width + tile_width - 1) / tile_width),
                   static_cast<unsigned>((job.height + tile_height - 1) / tile_height),
                   static_cast<unsigned>(job.count)};
-  preprocess<T, Interleaved, Area><<<grid, threads, 0, on>>>(job);
+  if (job.area)
+    preprocess<T, Interleaved, need::means><<<grid, threads, 0, on>>>(job);
+  else if (job.pairs)
+    preprocess<T, Interleaved, need::pairs><<<grid, threads, 0, on>>>(job);
+  else
+    preprocess<T, Interleaved, need::mixed><<<grid, threads, 0, on>>>(job);
   return cudaGetLastError();
 }
 
 template <class T>
 cudaError_t launch_as(const preprocess_params& job, cudaStream_t on) {
-  if (job.layout == core::tensor_layout::nchw)
-    return job.area ? launch<T, false, true>(job, on) : launch<T, false, false>(job, on);
-  return job.area ? launch<T, true, true>(job, on) : launch<T, true, false>(job, on);
+  return job.layout == core::tensor_layout::nchw ? launch<T, false>(job, on) : launch<T, true>(job, on);
 }
 
 } // namespace
 
 cudaError_t probe() {
   cudaFuncAttributes attributes;
-  return cudaFuncGetAttributes(&attributes, preprocess<float, false, false>);
+  return cudaFuncGetAttributes(&attributes, preprocess<float, false, need::mixed>);
 }
 
 cudaError_t launch_preprocess(const preprocess_params& job, cudaStream_t on) {

@@ -20,7 +20,8 @@ struct preprocess_params {
   std::int32_t paired = 0; ///< whether two neighbours can be stored at once everywhere: even width, aligned slots
   core::element_type type = core::element_type::f32;
   core::tensor_layout layout = core::tensor_layout::nchw;
-  bool area = false; ///< whether some frame takes means
+  bool area = false;  ///< whether some frame takes means
+  bool pairs = false; ///< whether all frames are of that kind
   sampled_frame frames[max_frames];
 };
 

@@ -123,9 +123,9 @@ inline void preprocess_takes_mixed_batches(device& on) {
       const auto all = preprocess(on, spec, frames, 2);
       const auto n = static_cast<std::size_t>(3 * spec.width_px * spec.height_px);
       REQUIRE(all.size() == n * (frames.size() + 2));
-      const auto untouched = slot{spec, 2}.values();
-      for (std::size_t i = 0; i < untouched.size(); ++i)
-        if (all[i] != untouched[i]) FAIL("value " << i << " of another slot is written");
+      // the pattern that fills slots is not a number
+      CHECK(std::all_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(2 * n),
+                        [](float v) { return std::isnan(v); }));
       for (std::size_t i = 0; i < frames.size(); ++i) {
         const auto begin = all.begin() + static_cast<std::ptrdiff_t>((i + 2) * n);
         const auto alone = preprocess(on, spec, {frames[i]});
