@@ -70,7 +70,6 @@ core::expected<std::unique_ptr<batch_ring>> batch_ring::make(batch_ring_config c
   const auto place =
       fmt::format("{} lanes of {} images need {} bytes of {} ({} are free) and {} of pinned memory", c.lanes, c.batch,
                   needed.device_bytes, c.device->info().name, *free, needed.pinned_bytes);
-  if (needed.device_bytes > *free) return core::fail(core::errc::too_large, place);
   for (std::size_t i = 0; i < c.lanes; ++i) {
     auto lane = ring_lane::make(c, state->memory);
     if (!lane) return core::fail(place, std::move(lane).error());

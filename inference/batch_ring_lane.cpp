@@ -68,7 +68,6 @@ core::tensor_view ring_lane::slots() const noexcept {
 }
 
 core::expected<void> ring_lane::start(std::vector<core::frame_ptr> frames, std::function<void()> done) {
-  if (failed_) return tl::unexpected{*failed_};
   if (busy_) return core::fail(core::errc::invalid_argument, "the lane has a batch under way");
   frames_ = std::move(frames);
   auto ok = enqueue(std::move(done));
@@ -180,9 +179,15 @@ core::expected<void> ring_lane::preprocess() {
 core::expected<void> ring_lane::infer() {
   const auto images = layout_.fixed ? layout_.slots : admitted_.size();
   const auto shape = config_->input.shape(static_cast<std::int64_t>(images));
-  return keep(
-      config_->session->run({tensor_.data(), config_->spec.type, shape, device_->info().memory}, compute_->native()),
-      outputs_);
+  const auto here = device_->info().memory;
+  auto ok =
+      keep(config_->session->run({tensor_.data(), config_->spec.type, shape, here}, compute_->native()), outputs_);
+  const auto elsewhere = [&](const core::const_tensor_view& output) { return output.memory != here; };
+  if (ok && std::ranges::any_of(outputs_.tensors, elsewhere)) {
+    ok = core::fail(core::errc::engine, fmt::format("{} does not leave its outputs on {}",
+                                                    config_->session->info().name, device_->info().name));
+  }
+  return ok;
 }
 
 core::expected<void> ring_lane::postprocess() {
@@ -196,12 +201,10 @@ core::expected<void> ring_lane::postprocess() {
   return ok ? device_->copy(*compute_, home_.data(), table_.data(), used) : ok;
 }
 
-/// Waits for all that may be under way, whatever became of it.
+/// Waits for all that may be under way. A device that cannot wait has failed, and does nothing any more.
 void ring_lane::abandon() {
-  auto copied = device_->synchronize(*copy_);
-  auto computed = device_->synchronize(*compute_);
-  if (copied && computed) return;
-  failed_ = copied ? std::move(computed).error() : std::move(copied).error();
+  static_cast<void>(device_->synchronize(*copy_));
+  static_cast<void>(device_->synchronize(*compute_));
 }
 
 /// Nothing of the batch is in use any more.
@@ -220,7 +223,6 @@ core::expected<batch_result> ring_lane::collect() {
   auto passed = device_->synchronize(*compute_);
   notified_.wait();
   if (!passed) {
-    failed_ = passed.error();
     forget();
     return tl::unexpected{std::move(passed).error()};
   }

@@ -7,7 +7,6 @@
 #include <functional>
 #include <future>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -103,7 +102,6 @@ class ring_lane {
   kernels::buffer home_; ///< pinned: where table or outputs arrive
   frame_staging staging_;
 
-  std::optional<core::error> failed_; ///< the device's last word; nothing is started after it
   bool busy_ = false;
   bool uploads_ = false; ///< whether the batch has frames from host memory
   std::vector<core::frame_ptr> frames_;

@@ -1,8 +1,9 @@
 #include "inference/batch_ring_staging.hpp"
 
-#include <array>
 #include <cstdint>
 #include <cstring>
+
+#include "kernels/format_shape.hpp"
 
 namespace penstock::inference {
 namespace {
@@ -20,24 +21,10 @@ struct plane_size {
   [[nodiscard]] std::size_t bytes() const noexcept { return stride() * rows; }
 };
 
-/// Unused planes have no rows.
-std::array<plane_size, 3> planes_of(const core::frame_view& frame) noexcept {
-  using core::pixel_format;
-  const auto width = static_cast<std::size_t>(frame.width_px);
-  const auto height = static_cast<std::size_t>(frame.height_px);
-  const auto half_width = (width + 1) / 2;
-  const auto half_height = (height + 1) / 2;
-  switch (frame.format) {
-  case pixel_format::gray8: return {plane_size{width, height}};
-  case pixel_format::rgb24:
-  case pixel_format::bgr24: return {plane_size{3 * width, height}};
-  case pixel_format::nv12: return {plane_size{width, height}, {2 * half_width, half_height}};
-  case pixel_format::p010: return {plane_size{2 * width, height}, {4 * half_width, half_height}};
-  case pixel_format::i420: return {plane_size{width, height}, {half_width, half_height}, {half_width, half_height}};
-  case pixel_format::i422: return {plane_size{width, height}, {half_width, height}, {half_width, height}};
-  case pixel_format::i444: return {plane_size{width, height}, {width, height}, {width, height}};
-  }
-  return {};
+plane_size plane_of(const core::frame_view& frame, std::size_t p) noexcept {
+  const auto shape = kernels::shape_of(frame.format);
+  return {static_cast<std::size_t>(shape.row_bytes(frame.width_px, p)),
+          static_cast<std::size_t>(shape.height(frame.height_px, p))};
 }
 
 void pack(std::byte* to, const std::uint8_t* from, std::ptrdiff_t from_stride, const plane_size& plane) noexcept {
@@ -54,7 +41,7 @@ void pack(std::byte* to, const std::uint8_t* from, std::ptrdiff_t from_stride, c
 
 std::size_t frame_staging::bytes_for(const core::frame_view& frame) noexcept {
   std::size_t bytes = 0;
-  for (const auto& plane : planes_of(frame)) bytes += plane.bytes();
+  for (std::size_t p = 0; p < kernels::shape_of(frame.format).planes; ++p) bytes += plane_of(frame, p).bytes();
   return round_up(bytes, page_bytes);
 }
 
@@ -73,13 +60,13 @@ core::expected<core::frame_view> frame_staging::upload(kernels::device& device, 
                                                        const core::frame_view& frame, std::size_t offset) {
   auto staged = frame;
   staged.memory = device.info().memory;
-  const auto planes = planes_of(frame);
   auto at = offset;
-  for (std::size_t p = 0; p < planes.size() && planes[p].rows > 0; ++p) {
-    pack(pinned_.data() + at, frame.planes[p], frame.strides_bytes[p], planes[p]);
+  for (std::size_t p = 0; p < kernels::shape_of(frame.format).planes; ++p) {
+    const auto plane = plane_of(frame, p);
+    pack(pinned_.data() + at, frame.planes[p], frame.strides_bytes[p], plane);
     staged.planes[p] = reinterpret_cast<const std::uint8_t*>(staged_.data() + at);
-    staged.strides_bytes[p] = static_cast<std::ptrdiff_t>(planes[p].stride());
-    at += planes[p].bytes();
+    staged.strides_bytes[p] = static_cast<std::ptrdiff_t>(plane.stride());
+    at += plane.bytes();
   }
   auto copied = device.copy(copies, staged_.data() + offset, pinned_.data() + offset, at - offset);
   if (!copied) return tl::unexpected{std::move(copied).error()};
