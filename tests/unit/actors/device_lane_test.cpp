@@ -182,7 +182,7 @@ TEST_CASE("frames of any size come back from a device as objects in their own pi
   }
   for (const auto* stage : {"preprocess", "inference", "postprocess"})
     CHECK(w.says("penstock_stage_items_total{stage=\"" + std::string{stage} + "\"} 40"));
-  CHECK(w.says("penstock_stage_queue{stage=\"inference\"} 0"));
+  CHECK(w.says("penstock_stage_queue_items{stage=\"inference\"} 0"));
 }
 
 TEST_CASE("of a batch that fails only the frame at fault is lost", "[actors][scheduler]") {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -49,33 +50,29 @@ std::size_t count_objects(const node_run& run) {
   return n;
 }
 
-/// Each object of one run has one in the other, with the same class, a box within `px` and a score within 1e-3.
-void check_same(const node_run& here, const node_run& there, double px) {
-  REQUIRE(here.objects.size() == there.objects.size());
+/// Whether an object has a twin among others: same class, box and score within 1e-3, all of it rounded as results are.
+bool has_twin(const nlohmann::json& object, const nlohmann::json& others) {
+  const auto near = [](const nlohmann::json& a, const nlohmann::json& b, double rounding) {
+    return std::abs(a.get<double>() - b.get<double>()) <= 1e-3 + rounding;
+  };
+  return std::ranges::any_of(others, [&](const auto& other) {
+    if (object.at("class") != other.at("class") || !near(object.at("score"), other.at("score"), 1e-4)) return false;
+    for (std::size_t i = 0; i < 4; ++i)
+      if (!near(object.at("box")[i], other.at("box")[i], 1e-2)) return false;
+    return true;
+  });
+}
+
+/// Each object of one run with at least that score has a twin in the other. (The engine's own numbers depend a little
+/// on what else is in a batch, so what is about as good as the least score may be on either side of it.)
+void check_twins(const node_run& here, const node_run& there, double score) {
   for (const auto& [stream, frames] : here.objects) {
-    CAPTURE(stream);
-    const auto& others = there.objects.at(stream);
-    REQUIRE(frames.size() == others.size());
+    REQUIRE(frames.size() == there.objects.at(stream).size());
     for (const auto& [seq, objects] : frames) {
-      CAPTURE(seq);
-      const auto& twins = others.at(seq);
-      if (px == 0) {
-        CHECK(objects == twins);
-        continue;
-      }
-      REQUIRE(objects.size() == twins.size());
       for (const auto& object : objects) {
-        const auto twin = std::ranges::any_of(twins, [&](const auto& other) {
-          if (object.at("class") != other.at("class")) return false;
-          if (std::abs(object.at("score").template get<double>() - other.at("score").template get<double>()) > 1e-3)
-            return false;
-          for (std::size_t i = 0; i < 4; ++i)
-            if (std::abs(object.at("box")[i].template get<double>() - other.at("box")[i].template get<double>()) > px)
-              return false;
-          return true;
-        });
-        CAPTURE(object.dump());
-        CHECK(twin);
+        if (object.at("score").get<double>() < score) continue;
+        CAPTURE(stream, seq, object.dump());
+        CHECK(has_twin(object, there.objects.at(stream).at(seq)));
       }
     }
   }
@@ -93,7 +90,7 @@ TEST_CASE("batches of one on a device give exactly the objects of the path in ho
   const auto host = run_on(text, nullptr);
   const auto device = run_on(text, kernels::make_host_device());
   CHECK(count_objects(host) > 50);
-  check_same(host, device, 0);
+  CHECK(host.objects == device.objects);
   check_ledgers(device.report);
   CHECK_FALSE(device.report.lost_something());
   CHECK(host.model_line.find("instance") != std::string::npos);
@@ -106,11 +103,12 @@ TEST_CASE("batches across streams give the objects of the path in host memory", 
   const auto text = two_scenes + demo_stages(8);
   const auto host = run_on(text, nullptr);
   const auto device = run_on(text, kernels::make_host_device());
-  check_same(host, device, 1e-3);
+  check_twins(host, device, 0.05);
+  check_twins(device, host, 0.05);
   check_ledgers(device.report);
   CHECK(device.metrics.find("penstock_stage_items_total{stage=\"preprocess\"} 70") != std::string::npos);
-  CHECK(device.metrics.find("penstock_stage_queue{stage=\"preprocess\"} 0") != std::string::npos);
-  CHECK(device.metrics.find("penstock_stage_queue{stage=\"inference\"} 0") != std::string::npos);
+  CHECK(device.metrics.find("penstock_stage_queue_items{stage=\"preprocess\"} 0") != std::string::npos);
+  CHECK(device.metrics.find("penstock_stage_queue_items{stage=\"inference\"} 0") != std::string::npos);
 }
 
 TEST_CASE("real footage has the same objects on a device as in host memory", "[actors][scheduler]") {
@@ -128,7 +126,7 @@ TEST_CASE("real footage has the same objects on a device as in host memory", "[a
   const auto host = run_on(text, nullptr);
   const auto device = run_on(text, kernels::make_host_device());
   CHECK(count_objects(host) > 20);
-  check_same(host, device, 0);
+  CHECK(host.objects == device.objects);
   check_ledgers(device.report);
 }
 
@@ -155,7 +153,11 @@ TEST_CASE("a pipeline on a device that is stopped in the middle balances its led
       demo_stages(8) + sinks(folder);
   const auto grace = GENERATE(std::chrono::microseconds{0}, std::chrono::microseconds{10'000'000});
   const auto running = started(topology_of(text), kernels::make_host_device());
-  while (running->report().streams.at(0).ledger.delivered < 20) REQUIRE_FALSE(ended(*running, 20));
+  const auto delivered = [&] {
+    const auto report = running->report();
+    return report.streams.empty() ? 0 : report.streams[0].ledger.delivered;
+  };
+  while (delivered() < 20) REQUIRE_FALSE(ended(*running, 20));
   running->shut_down(grace);
   REQUIRE(ended(*running, a_minute_ms));
   const auto report = running->report();
