@@ -240,6 +240,7 @@ cudaError_t launch_classes(const decode_batch& job, cudaStream_t on) {
 } // namespace
 
 cudaError_t launch_decode(const decode_batch& job, cudaStream_t on) {
+  if (job.geometries.empty()) return cudaSuccess;
   return job.objects != nullptr ? launch_objects(job, on) : launch_classes(job, on);
 }
 
