@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(32 * scan_warps)
 }
 
 template <class T>
-__global__ void __launch_bounds__(32 * scan_warps, 6)
+__global__ void __launch_bounds__(32 * scan_warps, 5)
     rows_kernel(const __grid_constant__ object_spec spec, float least_class, scan_inputs inputs, workspace space,
                 unsigned first_item) {
   __shared__ float tiles[scan_warps][32][33];
