@@ -17,6 +17,7 @@ void add_run(CLI::App& app, int& exit);
 void add_validate(CLI::App& app, int& exit);
 void add_graph(CLI::App& app, int& exit);
 void add_schema(CLI::App& app, int& exit);
+void add_devices(CLI::App& app, int& exit);
 void add_version(CLI::App& app, int& exit);
 
 } // namespace penstock::cli

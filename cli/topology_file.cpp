@@ -8,6 +8,7 @@
 #include "cli/inspect.hpp"
 #include "inference/engine.hpp"
 #include "inference/head.hpp"
+#include "kernels/device.hpp"
 #include "tracking/tracker.hpp"
 
 namespace penstock::cli {
@@ -23,18 +24,15 @@ void add_topology_arguments(CLI::App& command, topology_arguments& arguments) {
 topology::vocabulary known_words() {
   topology::vocabulary words;
   words.devices = {"cpu"};
+  words.no_cuda = kernels::cuda().absent;
+  // Which engine runs there is found out when one loads the model: asking would load all of their libraries.
+  if (!kernels::cuda().devices.empty()) words.devices.emplace_back("cuda");
   for (const auto& kind : actors::sink_kinds()) words.sink_kinds.emplace_back(kind.name);
   for (const auto& head : inference::heads()) {
     words.heads.emplace_back(head.name);
     words.heads.insert(words.heads.end(), head.aliases.begin(), head.aliases.end());
   }
-  for (const auto* engine : inference::engines()) {
-    const auto info = engine->info();
-    words.engines.push_back(info.name);
-    for (const auto& d : info.devices) {
-      if (std::find(words.devices.begin(), words.devices.end(), d) == words.devices.end()) words.devices.push_back(d);
-    }
-  }
+  for (const auto* engine : inference::engines()) words.engines.emplace_back(engine->name());
   for (const auto kind : tracking::tracker_kinds()) words.tracker_kinds.emplace_back(kind);
   return words;
 }

@@ -8,6 +8,7 @@
 #include "cli/ledger_report.hpp"
 #include "core/cores.hpp"
 #include "inference/engine.hpp"
+#include "kernels/device.hpp"
 #include "kernels/instruction_set.hpp"
 
 namespace penstock::cli {
@@ -17,7 +18,9 @@ namespace {
 void print_text() {
   fmt::print("penstock {}\n", PENSTOCK_VERSION);
   fmt::print("cpu: {} cores, {} kernels\n", core::usable_cores(), kernels::instruction_set());
-  fmt::print("cuda: not in this build\n");
+  const auto& cuda = kernels::cuda();
+  for (const auto& d : cuda.devices) fmt::print("{}: {}, {}\n", d.name, d.model, d.capability);
+  if (cuda.devices.empty()) fmt::print("cuda: none: {}\n", cuda.absent);
   for (const auto* engine : inference::engines()) {
     const auto info = engine->info();
     if (info.absent.empty())
@@ -34,9 +37,12 @@ nlohmann::ordered_json as_json() {
     engines.push_back(
         {{"name", info.name}, {"version", info.version}, {"devices", info.devices}, {"absent", info.absent}});
   }
+  auto gpus = nlohmann::ordered_json::array();
+  for (const auto& d : kernels::cuda().devices) gpus.push_back({{"name", d.name}, {"model", d.model}});
   return {{"version", PENSTOCK_VERSION},
           {"cores", core::usable_cores()},
           {"kernels", std::string{kernels::instruction_set()}},
+          {"cuda", gpus},
           {"engines", engines}};
 }
 

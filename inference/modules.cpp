@@ -27,7 +27,7 @@ struct known_engine {
 constexpr std::array<known_engine, 3> known{{
     {"onnxruntime", "build with ONNX Runtime: run `make setup`, or configure with -DONNXRUNTIME_ROOT=<its folder>"},
     {"opencv", "build with OpenCV's dnn module (libopencv-dev)"},
-    {"torch", "build with libtorch (libtorch-dev, or configure with -DCMAKE_PREFIX_PATH=<its folder>)"},
+    {"torch", "build with libtorch (libtorch-dev, or configure with -DTORCH_ROOT=<its folder>)"},
 }};
 
 class module_engine final : public engine {

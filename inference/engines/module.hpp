@@ -56,7 +56,7 @@ std::int32_t guarded(penstock_error* error, Body body) noexcept {
   return options;
 }
 
-/// A shape as messages show it: `f32[?,3,640,640]`.
+/// An element type as messages show it.
 [[nodiscard]] inline std::string type_name(std::int32_t type) {
   constexpr const char* names[] = {"f32", "f16", "i8", "u8", "i32", "i64"};
   return type >= 0 && type < 6 ? names[type] : "type " + std::to_string(type);

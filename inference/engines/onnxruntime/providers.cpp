@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstddef>
+#include <dlfcn.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -211,10 +213,16 @@ void append_cuda(const penstock_load_options& asked, const execution& chosen, Or
 } // namespace
 
 std::string onnxruntime_cuda_absent() {
-  if (!in_library(known[0]) && !in_library(known[1])) {
-    return "this ONNX Runtime (" + Ort::GetVersionString() +
-           ") was built without CUDA; put the folder of a GPU build (onnxruntime-gpu) in LD_LIBRARY_PATH, or build "
-           "with -DONNXRUNTIME_ROOT=<its folder>";
+  const auto remedy = "; put the folder of a GPU build (onnxruntime-gpu) in LD_LIBRARY_PATH, or build with "
+                      "-DONNXRUNTIME_ROOT=<its folder>";
+  const auto version = "this ONNX Runtime (" + Ort::GetVersionString() + ")";
+  if (!in_library(known[0]) && !in_library(known[1])) return version + " was built without CUDA" + remedy;
+  // It loads its CUDA part from beside itself, when it is asked to; some packages leave that out.
+  Dl_info library{};
+  if (dladdr(reinterpret_cast<const void*>(&OrtGetApiBase), &library) != 0) {
+    const auto part = std::filesystem::path{library.dli_fname}.parent_path() / "libonnxruntime_providers_cuda.so";
+    std::error_code error;
+    if (!std::filesystem::exists(part, error)) return version + " comes without " + part.string() + remedy;
   }
   return cuda_absent();
 }

@@ -85,7 +85,8 @@ struct penstock_session {
     silence_opencv();
     cv::setNumThreads(options.threads); // of the whole process: OpenCV knows no other
     try {
-      give(take());
+      // A model with more inputs of f32 is refused by the caller, who can say which of them it cannot fill.
+      if (description_.inputs.size() == 1) give(take());
     } catch (const cv::Exception& e) {
       const auto why = signature->shares_initializers
                            ? "its exporter shares equal initialisers through Identity nodes, which OpenCV's importer "
@@ -122,11 +123,10 @@ struct penstock_session {
     } else if (half) {
       fail(PENSTOCK_UNSUPPORTED, "engine opencv computes in f32 on the CPU");
     }
-    const auto& inputs = description_.inputs;
-    if (inputs.size() != 1 || inputs[0].type != PENSTOCK_F32) {
-      std::string found;
-      for (const auto& t : inputs) found += (found.empty() ? "" : ", ") + t.name + " " + type_name(t.type);
-      fail(PENSTOCK_UNSUPPORTED, "engine opencv takes one input of f32; this model has " + found);
+    for (const auto& t : description_.inputs) {
+      if (t.type == PENSTOCK_F32) continue;
+      fail(PENSTOCK_UNSUPPORTED,
+           "engine opencv takes inputs of f32; this model's " + t.name + " has " + type_name(t.type));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include "tests/catch.hpp"
 #include "tests/unit/inference/files.hpp"
+#include "tests/unit/inference/onnx_engines.hpp"
 #include "tests/unit/inference/tiny_models.hpp"
 
 using namespace penstock;
@@ -26,8 +27,11 @@ TEST_CASE("every engine says what it can do here, or why it cannot") {
   for (const auto* engine : inference::engines()) {
     const auto info = engine->info();
     CHECK_FALSE(info.name.empty());
+    CHECK(info.name == engine->name());
     CHECK(info.devices.empty() == !info.absent.empty());
     CHECK(info.version.empty() == !info.absent.empty());
+    CHECK(info.module.empty() == !info.absent.empty());
+    for (const auto& device : info.unusable) CHECK_FALSE(device.reason.empty());
   }
 }
 
@@ -44,11 +48,11 @@ TEST_CASE("an unknown engine or device is a configuration error that names those
   const auto model = folder.write("m.onnx", tests::doubling_model(1));
   const auto engine = load_error("onyx", model);
   CHECK(engine.code == errc::bad_config);
-  CHECK(engine.message == "engine \"onyx\" is unknown; there are auto, onnxruntime, opencv");
+  CHECK(engine.message == "engine \"onyx\" is unknown; there are auto, onnxruntime, opencv, torch");
   const auto device = load_error("opencv", model, {"tpu", 1});
   CHECK(device.code == errc::bad_config);
   CHECK(device.message == "device \"tpu\" is not one of engine opencv; it has cpu here");
-  CHECK(contains(load_error("auto", model, {"tpu", 1}).message, "opencv: no device \"tpu\""));
+  CHECK(contains(load_error("auto", model, {"tpu", 1}).message, "opencv: device \"tpu\" is not one of engine opencv"));
   CHECK(load_error("auto", model, {"auto", 0}).code == errc::bad_config);
 }
 
@@ -68,10 +72,9 @@ TEST_CASE("files that are no models are told apart, and the message names the fi
       {folder.write("zeros.onnx", std::string(1000, '\0')), errc::corrupt},
   };
   for (const auto& bad : table) {
-    for (const auto* engine : inference::engines()) {
-      if (!engine->info().absent.empty()) continue;
-      const auto error = load_error(engine->info().name, bad.path);
-      INFO(engine->info().name << ": " << error.message);
+    for (const auto& engine : tests::onnx_engines()) {
+      const auto error = load_error(engine, bad.path);
+      INFO(engine << ": " << error.message);
       CHECK(error.code == bad.code);
       CHECK(contains(error.message, bad.path.string()));
     }
@@ -104,17 +107,15 @@ TEST_CASE("a model that cannot be fed with images is refused, with its inputs na
                             .node("Mul", {"images", "gain"}, {"y"})
                             .output("y", onnx_type::f32, {1, 3, 8, 8})
                             .model();
-  for (const auto* engine : inference::engines()) {
-    const auto name = engine->info().name;
-    if (!engine->info().absent.empty()) continue;
-    auto error = load_error(name, folder.write("m.onnx", tokens));
+  for (const auto& engine : tests::onnx_engines()) {
+    auto error = load_error(engine, folder.write("m.onnx", tokens));
     CHECK(error.code == errc::unsupported);
     CHECK(contains(error.message, "no input takes images"));
     CHECK(contains(error.message, "tokens f32[1,128]"));
-    error = load_error(name, folder.write("m.onnx", stereo));
+    error = load_error(engine, folder.write("m.onnx", stereo));
     CHECK(error.code == errc::unsupported);
     CHECK(contains(error.message, "left f32[1,3,8,8], right f32[1,3,8,8]"));
-    error = load_error(name, folder.write("m.onnx", prompted));
+    error = load_error(engine, folder.write("m.onnx", prompted));
     CHECK(error.code == errc::unsupported);
     CHECK(contains(error.message, "nothing to give to its input gain f32[1]"));
   }
@@ -131,12 +132,11 @@ TEST_CASE("a model without outputs is damaged, and one with an operator that nob
                            .node("Frobnicate", {"images"}, {"y"})
                            .output("y", tests::onnx::type::f32, {1, 3, 8, 8})
                            .model();
-  for (const auto* engine : inference::engines()) {
-    if (!engine->info().absent.empty()) continue;
-    auto error = load_error(engine->info().name, folder.write("mute.onnx", mute));
+  for (const auto& engine : tests::onnx_engines()) {
+    auto error = load_error(engine, folder.write("mute.onnx", mute));
     INFO(error.message);
     CHECK(error.code == errc::corrupt);
-    error = load_error(engine->info().name, folder.write("strange.onnx", strange));
+    error = load_error(engine, folder.write("strange.onnx", strange));
     INFO(error.message);
     CHECK(error.code == errc::unsupported);
     CHECK(contains(error.message, "Frobnicate"));
@@ -150,9 +150,8 @@ TEST_CASE("a model with elements that nobody here reads is refused") {
                                                   .node("Relu", {"images"}, {"y"})
                                                   .output("y", tests::onnx::type::f64, {1, 3, 8, 8})
                                                   .model());
-  for (const auto* engine : inference::engines()) {
-    if (!engine->info().absent.empty()) continue;
-    const auto error = load_error(engine->info().name, model);
+  for (const auto& engine : tests::onnx_engines()) {
+    const auto error = load_error(engine, model);
     CHECK(error.code == errc::unsupported);
     CHECK(contains(error.message, "images"));
     CHECK(contains(error.message, "type 11"));

@@ -10,6 +10,7 @@
 #include "kernels/preprocess.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/inference/files.hpp"
+#include "tests/unit/inference/onnx_engines.hpp"
 #include "tests/unit/inference/pictures.hpp"
 #include "tests/unit/inference/tensors.hpp"
 
@@ -212,12 +213,7 @@ TEST_CASE("engines agree with each other on real models") {
     const auto file = tests::shared_file("models/" + m.file);
     PENSTOCK_NEEDS(file);
     std::vector<std::vector<float>> first;
-    for (const auto* engine : inference::engines()) {
-      const auto name = engine->info().name;
-      if (!engine->info().absent.empty()) {
-        WARN("skipped: " << engine->info().absent);
-        continue;
-      }
+    for (const auto& name : tests::onnx_engines()) {
       auto session = inference::load_model(name, file);
       INFO(name << (session ? "" : session.error().message));
       REQUIRE(session);

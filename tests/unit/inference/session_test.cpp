@@ -7,6 +7,7 @@
 #include "inference/image_input.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/inference/files.hpp"
+#include "tests/unit/inference/onnx_engines.hpp"
 #include "tests/unit/inference/tensors.hpp"
 #include "tests/unit/inference/tiny_models.hpp"
 
@@ -16,16 +17,7 @@ using tests::f32_tensor;
 
 namespace {
 
-/// Engines of this build; each behaves the same.
-std::vector<std::string> present_engines() {
-  std::vector<std::string> names;
-  for (const auto* engine : inference::engines()) {
-    if (engine->info().absent.empty()) names.push_back(engine->info().name);
-  }
-  return names;
-}
-
-bool has_onnxruntime() { return present_engines().front() == "onnxruntime"; }
+bool has_onnxruntime() { return tests::onnx_engines().front() == "onnxruntime"; }
 
 session_ptr load(const std::string& engine, const std::string& model) {
   const tests::scratch_folder folder;
@@ -45,7 +37,7 @@ std::vector<float> doubled(std::vector<float> values) {
 } // namespace
 
 TEST_CASE("a session says what its model takes and gives") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto model = load(engine, tests::doubling_model(-1));
     const auto& info = model->info();
     CHECK(info.inputs == std::vector{inference::tensor_info{"images", core::element_type::f32, {-1, 3, 4, 6}}});
@@ -59,7 +51,7 @@ TEST_CASE("a session says what its model takes and gives") {
 }
 
 TEST_CASE("a model with an open batch runs on any number of items") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto model = load(engine, tests::doubling_model(-1));
     for (std::int64_t n : {1, 3, 2}) {
       const auto in = pictures(n);
@@ -74,7 +66,7 @@ TEST_CASE("a model with an open batch runs on any number of items") {
 }
 
 TEST_CASE("a model with a fixed batch takes fewer items and gives only theirs, and refuses more") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto model = load(engine, tests::doubling_model(2));
     CHECK(model->info().max_batch == 2);
     for (std::int64_t n : {1, 2}) {
@@ -92,7 +84,7 @@ TEST_CASE("a model with a fixed batch takes fewer items and gives only theirs, a
 }
 
 TEST_CASE("a batch of a wrong type, shape or without memory is refused") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto model = load(engine, tests::doubling_model(-1));
     const auto refused = [&](core::const_tensor_view images) {
       auto out = model->run(images);
@@ -110,7 +102,7 @@ TEST_CASE("a batch of a wrong type, shape or without memory is refused") {
 }
 
 TEST_CASE("outputs outlive the session and later runs") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     auto model = load(engine, tests::convolution_model(false));
     auto kept = model->run(pictures(1, 1).view());
     REQUIRE(kept);
@@ -126,7 +118,7 @@ TEST_CASE("outputs outlive the session and later runs") {
 }
 
 TEST_CASE("threads that share a session get their own results") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto model = load(engine, tests::any_size_model());
     std::atomic<int> right = 0;
     std::latch start{4};
@@ -191,7 +183,7 @@ TEST_CASE("a half precision model takes halves and gives floats") {
 TEST_CASE("a convolution whose weights come through Identity runs, or the error says what is wrong with it") {
   const tests::scratch_folder folder;
   const auto in = pictures(1);
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto plain = load(engine, tests::convolution_model(false))->run(in.view());
     REQUIRE(plain);
     auto shared = inference::load_model(engine, folder.write("shared.onnx", tests::convolution_model(true)));
@@ -208,7 +200,7 @@ TEST_CASE("a convolution whose weights come through Identity runs, or the error 
 }
 
 TEST_CASE("probing finds the shapes of outputs and the batch that really works") {
-  for (const auto& engine : present_engines()) {
+  for (const auto& engine : tests::onnx_engines()) {
     const auto truly = load(engine, tests::any_size_model());
     auto input = inference::resolve_image_input(truly->info(), 8, 6);
     REQUIRE(input);
