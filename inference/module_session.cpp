@@ -1,6 +1,7 @@
 #include "inference/module_session.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
@@ -223,6 +224,11 @@ core::expected<session_ptr> load_on(const penstock_engine& table, const device_c
   auto made = std::make_shared<module_session>(table, raw);
   known.device = device.name == "cpu" ? device.name : fmt::format("{}:{}", device.name, device.index);
   if (auto ok = made->describe(std::move(known)); !ok) return core::fail(model.string(), std::move(ok).error());
+  if (made->info().memory == core::memory_kind::device && kernels::cuda().devices.empty()) {
+    return core::fail(core::errc::unsupported,
+                      fmt::format("{}: engine {} would take images on {}, where this program cannot bring them: {}",
+                                  model.string(), made->info().engine, made->info().device, kernels::cuda().absent));
+  }
   return made;
 }
 
