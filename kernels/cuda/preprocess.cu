@@ -117,8 +117,19 @@ __device__ __forceinline__ void do_rows(const preprocess_params& job, const samp
 /// What the frames of a launch need. Less means fewer registers, so that more warps hide more latency.
 enum class need { pairs, mixed, means };
 
+/// Blocks that a multiprocessor is to have room for, and so what bounds registers; sm_75 holds no more than 1024
+/// threads.
+constexpr int resident_blocks(need what) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  constexpr int most = 4;
+#else
+  constexpr int most = 5;
+#endif
+  return what == need::pairs ? most : 3;
+}
+
 template <class T, bool Interleaved, need Need>
-__global__ void __launch_bounds__(threads, Need == need::pairs ? 5 : 3)
+__global__ void __launch_bounds__(threads, resident_blocks(Need))
     preprocess(const __grid_constant__ preprocess_params job) {
   __shared__ pixel_taps columns[tile_width];
   __shared__ pixel_taps rows[tile_height];
