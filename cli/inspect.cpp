@@ -80,8 +80,12 @@ std::string mebibytes(std::size_t bytes) { return fmt::format("{} MiB", (bytes +
 } // namespace
 
 std::string to_string(const gpu_memory& memory) {
-  auto text = fmt::format("batch ring {} ({} lanes × {} images), pinned {}, weights ≥ {}", mebibytes(memory.ring_bytes),
-                          memory.lanes, memory.batch, mebibytes(memory.pinned_bytes), mebibytes(memory.weights_bytes));
+  const auto plural = [](std::size_t n, const char* what) {
+    return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+  };
+  auto text = fmt::format("batch ring {} ({} × {}), pinned {}, weights ≥ {}", mebibytes(memory.ring_bytes),
+                          plural(memory.lanes, "lane"), plural(memory.batch, "image"), mebibytes(memory.pinned_bytes),
+                          mebibytes(memory.weights_bytes));
   if (memory.decode_bytes > 0) {
     text += fmt::format(", decoding about {} (1080p, {} at the same time)", mebibytes(memory.decode_bytes),
                         memory.decoders);

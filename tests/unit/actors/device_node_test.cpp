@@ -78,9 +78,11 @@ void check_twins(const node_run& here, const node_run& there, double score) {
   }
 }
 
-const std::string two_scenes = "streams:\n"
-                               "  - {id: a, uri: \"synthetic://?frames=40&width=320&height=240&gop=10&seed=3\"}\n"
-                               "  - {id: b, uri: \"synthetic://?frames=30&width=640&height=360&gop=12&seed=4\"}\n";
+/// (x264 writes the same scene differently from one time to the next.)
+const std::string two_scenes =
+    "streams:\n"
+    "  - {id: a, uri: \"synthetic://?frames=40&width=320&height=240&gop=10&seed=3&codec=mpeg4\"}\n"
+    "  - {id: b, uri: \"synthetic://?frames=30&width=640&height=360&gop=12&seed=4&codec=mpeg4\"}\n";
 
 } // namespace
 

@@ -42,8 +42,8 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"stages.postprocess.head=yolo8",
        "--set:1:25: stages.postprocess.head: found 'yolo8'; allowed: yolov5, yolov7, yolov8, yolo11, rtdetr, ssd, "
        "fastestdet, classify; did you mean 'yolov8'?"},
-      {"stages.inference.engine=torch",
-       "--set:1:25: stages.inference.engine: found 'torch'; allowed: auto, onnxruntime, opencv"},
+      {"stages.inference.engine=caffe",
+       "--set:1:25: stages.inference.engine: found 'caffe'; allowed: auto, onnxruntime, opencv, torch"},
       {"stages.inference.device=cuda",
        "--set:1:25: stages.inference.device: found 'cuda', which cannot be used: no CUDA driver is installed; allowed "
        "here: auto, cpu"},

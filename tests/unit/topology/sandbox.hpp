@@ -45,7 +45,7 @@ inline load_options options() {
   load_options o;
   o.vocabulary = {
       .heads = {"yolov5", "yolov7", "yolov8", "yolo11", "rtdetr", "ssd", "fastestdet", "classify"},
-      .engines = {"onnxruntime", "opencv"},
+      .engines = {"onnxruntime", "opencv", "torch"},
       .sink_kinds = {"jsonl", "mp4"},
       .tracker_kinds = {"none", "iou", "sort"},
       .devices = {"cpu"},
