@@ -102,6 +102,11 @@ void penstock_session::prepare_gpu(const penstock_load_options& options) {
     options.progress(options.progress_context, text.c_str());
   }
   const auto model = [this](const at::Tensor& images) { return forward(images); };
+  try {
+    static_cast<void>(model(at::zeros(shape, at::TensorOptions{device_}.dtype(type_))));
+  } catch (const std::exception&) {
+    shape[0] = 1; // it was exported for single pictures, as the caller will find out
+  }
   description.detail += ", " + gpu_->prepare(model, shape, type_);
 }
 

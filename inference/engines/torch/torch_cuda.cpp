@@ -56,6 +56,7 @@ class cuda_gpu final : public gpu {
 
   std::string prepare(const forward& model, at::IntArrayRef shape, at::ScalarType type) override {
     const c10::cuda::CUDAGuard guard{index_};
+    c10::cuda::device_synchronize(); // the weights came by the default stream, which other streams do not wait for
     auto first = std::make_unique<lane>(index_);
     try {
       capture(*first, model, shape, type, warm_runs);
@@ -71,7 +72,7 @@ class cuda_gpu final : public gpu {
     const auto caller = stream == nullptr ? c10::cuda::getDefaultCUDAStream(index_)
                                           : c10::cuda::getStreamFromExternal(static_cast<cudaStream_t>(stream), index_);
     const c10::cuda::CUDAStreamGuard guard{caller}; // memory that is allocated under it belongs to the stream
-    auto* own = graphs_work_ ? lane_of(caller.stream()) : nullptr;
+    auto* own = stream != nullptr && graphs_work_ ? lane_of(caller.stream()) : nullptr;
     if (own == nullptr) return model(images);
     const std::lock_guard lock{own->busy};
     const auto* graph = graph_of(*own, model, images);
