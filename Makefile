@@ -15,7 +15,7 @@ demo:             ## real footage through a real network; prints where the resul
 	build/release/penstock run configs/demo.yaml
 
 test:             ## everything: set-up, build, all tests, sanitizers, format and room rules
-	tools/setup.sh build demo test
+	tools/setup.sh build demo test bundle
 	tools/test.sh
 
 bench:            ## the tables of docs/benchmarks.md, measured on this machine

@@ -83,7 +83,13 @@ void decode_state::step() {
   } else if (closed_ && !flushed_) {
     flushed_ = true;
     const auto began = core::clock::now();
-    if (decoder_) decoder_->flush();
+    if (decoder_) {
+      if (auto flushed = decoder_->flush(); !flushed) {
+        self_->send(worker_, decode_failed{lease_.segment, flushed.error()});
+        self_->quit();
+        return;
+      }
+    }
     take_frames(began);
     wanted_inside_ = 0;
   }

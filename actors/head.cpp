@@ -35,7 +35,9 @@ dispatch::head_config core_of(const topology::config& topology) {
 void head_state::configure(head_actor::pointer self, const head_config& config) {
   self_ = self;
   config_ = config;
-  core_.emplace(core_of(config.topology));
+  auto core_with = core_of(config.topology);
+  core_with.epoch = config.epoch;
+  core_.emplace(core_with);
   series_ = config.metrics->dispatch();
   for (const auto& source : config.streams) {
     auto& stream = streams_.emplace_back();
@@ -50,6 +52,8 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
 
 void head_state::start(const head_start& message) {
   workers_ = message.workers;
+  for (const auto& [id, handle] : workers_) local_.push_back(id);
+  gate_ = message.gate;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
   open_waiting();
   finish_if_done();
@@ -183,7 +187,7 @@ void head_state::shut_down(const head_shutdown& message) {
 
 void head_state::tick() {
   const auto now = core::clock::now();
-  for (const auto& [id, handle] : workers_) core_->worker_heartbeat(id, now); // local ones are watched instead
+  for (const auto id : local_) core_->worker_heartbeat(id, now);
   if (stop_deadline_ && now >= *stop_deadline_) core_->shutdown(now, now, actions_);
   if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon_sinks();
   core_->tick(now, actions_);
@@ -227,6 +231,26 @@ void head_state::on(const worker_hello& message) {
   carry_out();
 }
 
+void head_state::on(const worker_joined& message) {
+  workers_[message.worker] = message.handle;
+  core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const worker_alive& message) { core_->worker_heartbeat(message.worker, core::clock::now()); }
+
+void head_state::on(const worker_leaving& message) {
+  core_->worker_draining(message.worker, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const worker_gone& message) {
+  if (workers_.erase(message.worker) == 0) return;
+  spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
+  core_->worker_lost(message.worker, core::clock::now(), actions_);
+  carry_out();
+}
+
 void head_state::on(const worker_credit& message) {
   core_->worker_credit(message.worker, message.segments, core::clock::now(), actions_);
   carry_out();
@@ -245,6 +269,7 @@ void head_state::on(const segment_done& message) {
 
 void head_state::on(const segment_failed& message) {
   const auto& id = message.segment;
+  if (id.stream.value >= streams_.size()) return; // from another machine: never sent there
   spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
   series_.lease_failures.add();
   core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
@@ -369,6 +394,10 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const source_ended& message) { forward(message); },
       [forward](const sink_ack& message) { forward(message); },
       [forward](const sink_closed& message) { forward(message); },
+      [forward](const worker_joined& message) { forward(message); },
+      [forward](const worker_alive& message) { forward(message); },
+      [forward](const worker_leaving& message) { forward(message); },
+      [forward](const worker_gone& message) { forward(message); },
   };
 }
 

@@ -15,6 +15,7 @@
 #include "actors/sink.hpp"
 #include "actors/source.hpp"
 #include "actors/worker.hpp"
+#include "actors/worker_gate.hpp"
 #include "dispatch/head.hpp"
 #include "metrics/families.hpp"
 #include "topology/config.hpp"
@@ -25,8 +26,9 @@ namespace penstock::actors {
 
 /// The stages are there: open the streams. `watched` must live as long as the program does.
 struct head_start {
-  std::map<core::worker_id, worker_actor> workers;
+  std::map<core::worker_id, worker_actor> workers; ///< of this process
   std::vector<caf::strong_actor_ptr> watched;
+  worker_gate_actor gate{}; ///< where workers on other machines join; null where none do
 };
 
 /// Stop reading, finish what was read for at most `grace`, drop the rest (`shutdown`).
@@ -42,7 +44,8 @@ using head_actor =
                      caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<source_opened>,
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
-                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>>;
+                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>, caf::reacts_to<worker_joined>,
+                     caf::reacts_to<worker_alive>, caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -66,6 +69,7 @@ struct head_config {
   std::vector<topology::stream_source> streams;
   std::shared_ptr<const std::vector<std::string>> labels;
   media::decode_options decode; ///< of sinks that need frames
+  std::uint32_t epoch = 0;
   std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board;
   std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
@@ -118,6 +122,10 @@ class head_state {
   void on(const source_ended& message);
   void on(const sink_ack& message);
   void on(const sink_closed& message);
+  void on(const worker_joined& message);
+  void on(const worker_alive& message);
+  void on(const worker_leaving& message);
+  void on(const worker_gone& message);
 
  private:
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }
@@ -151,6 +159,8 @@ class head_state {
   dispatch::head::actions actions_;
   std::vector<head_stream> streams_;
   std::map<core::worker_id, worker_actor> workers_;
+  std::vector<core::worker_id> local_; ///< those of this process, which are watched instead of heard
+  worker_gate_actor gate_;
   worker_actor packets_to_; ///< where `packets_` go
   segment_packets packets_; ///< consecutive packets of one segment, sent in one message
   std::vector<core::stream_id> touched_;

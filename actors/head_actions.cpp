@@ -67,8 +67,9 @@ void head_state::apply(dispatch::quarantine& action) {
 }
 
 void head_state::apply(dispatch::worker_expired& action) {
-  spdlog::error("worker {} was silent for too long", action.worker.value);
+  spdlog::warn("worker {} was silent for too long", action.worker.value);
   workers_.erase(action.worker);
+  if (gate_) self_->send(gate_, worker_forgotten{action.worker});
 }
 
 void head_state::apply(dispatch::emit& action) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
+#include <fmt/format.h>
 #include <utility>
 
 #include "actors/device_lane.hpp"
@@ -38,6 +39,17 @@ caf::strong_actor_ptr pointer_to(const Actor& actor) {
   return caf::actor_cast<caf::strong_actor_ptr>(actor);
 }
 
+/// What the stages of a worker are made of.
+struct stage_parts {
+  caf::actor_system& system;
+  const topology::stages_config& stages;
+  const loaded_model& model;
+  stage_sizes sizes;
+  media::decode_options decode;
+  metrics::registry& metrics;
+  head_inbox head;
+};
+
 /// Where decode sends its frames, in turn. Filled after the worker is there, which makes decode actors only once it
 /// holds a lease.
 using frame_takers = std::shared_ptr<std::vector<preprocess_actor>>;
@@ -59,35 +71,7 @@ worker_stages spawn_worker(const stage_parts& parts, const decode_config& decode
 
 worker_inbox inbox_of(const worker_stages& stages) { return caf::actor_cast<worker_inbox>(stages.actors.front()); }
 
-} // namespace
-
-stage_sizes sizes_on_host(const topology::stages_config& stages, const loaded_model& model, std::size_t cores) {
-  auto s = common_sizes(stages, model, cores, static_cast<int>(cores));
-  const auto image_bytes = tensor_batch{model.input.shape(1), model.input.type, 1}.images(1).size_bytes();
-  const auto images = std::min(images_ahead_per_core * cores, most_bytes_ahead / image_bytes);
-  s.credits = s.batch * std::max<std::size_t>({2, s.instances, images / s.batch});
-  return s;
-}
-
-stage_sizes sizes_on_device(const topology::stages_config& stages, const loaded_model& model, std::size_t cores) {
-  auto s = common_sizes(stages, model, cores, lanes);
-  s.credits = s.batch * (s.instances + 2) + s.decoders;
-  return s;
-}
-
-inference::batch_ring_config ring_config_of(const loaded_model& model, const stage_sizes& sizes) {
-  inference::batch_ring_config config;
-  config.device = model.device;
-  config.session = model.session;
-  config.input = model.input;
-  config.head = model.head;
-  config.spec = model.spec;
-  config.lanes = sizes.instances;
-  config.batch = sizes.batch;
-  config.staging_bytes = std::min(sizes.batch * usual_frame_bytes, config.most_staging_bytes);
-  return config;
-}
-
+/// Preprocess, batcher, instances of the model and postprocess, all in host memory.
 worker_stages spawn_on_host(const stage_parts& parts) {
   using metrics::stage;
   const auto& [system, stages, model, s, decode_options, metrics, head] = parts;
@@ -130,6 +114,7 @@ worker_stages spawn_on_host(const stage_parts& parts) {
   return out;
 }
 
+/// A batcher and the lanes of a device, which do all that comes after decode.
 worker_stages spawn_on_device(const stage_parts& parts, std::shared_ptr<inference::batch_ring> ring) {
   using metrics::stage;
   auto& system = parts.system;
@@ -154,6 +139,78 @@ worker_stages spawn_on_device(const stage_parts& parts, std::shared_ptr<inferenc
   takers->push_back(batching);
   out.actors.push_back(pointer_to(batching));
   return out;
+}
+
+std::string line_of(const loaded_model& model, const stage_sizes& s) {
+  const auto& info = model.info;
+  auto where = info.device;
+  if (model.device) where = fmt::format("{}, {}", model.device->info().name, model.device->info().model);
+  if (!info.detail.empty()) where += ", " + info.detail;
+  return fmt::format("{} on {} ({}), input {}x{}, batches of up to {}, {} {}{}", info.name, info.engine, where,
+                     model.input.width_px, model.input.height_px, s.batch, s.instances,
+                     model.device ? "lane" : "instance", s.instances == 1 ? "" : "s");
+}
+
+} // namespace
+
+stage_sizes sizes_on_host(const topology::stages_config& stages, const loaded_model& model, std::size_t cores) {
+  auto s = common_sizes(stages, model, cores, static_cast<int>(cores));
+  const auto image_bytes = tensor_batch{model.input.shape(1), model.input.type, 1}.images(1).size_bytes();
+  const auto images = std::min(images_ahead_per_core * cores, most_bytes_ahead / image_bytes);
+  s.credits = s.batch * std::max<std::size_t>({2, s.instances, images / s.batch});
+  return s;
+}
+
+stage_sizes sizes_on_device(const topology::stages_config& stages, const loaded_model& model, std::size_t cores) {
+  auto s = common_sizes(stages, model, cores, lanes);
+  s.credits = s.batch * (s.instances + 2) + s.decoders;
+  return s;
+}
+
+inference::batch_ring_config ring_config_of(const loaded_model& model, const stage_sizes& sizes) {
+  inference::batch_ring_config config;
+  config.device = model.device;
+  config.session = model.session;
+  config.input = model.input;
+  config.head = model.head;
+  config.spec = model.spec;
+  config.lanes = sizes.instances;
+  config.batch = sizes.batch;
+  config.staging_bytes = std::min(sizes.batch * usual_frame_bytes, config.most_staging_bytes);
+  return config;
+}
+
+core::expected<prepared_stages> prepare_stages(const topology::config& topology, std::size_t cores,
+                                               kernels::device_ptr device) {
+  prepared_stages made;
+  auto model = load_model(topology.stages, std::move(device));
+  if (!model) return tl::unexpected{model.error()};
+  made.model = std::move(*model);
+  made.sizes = made.model.device ? sizes_on_device(topology.stages, made.model, cores)
+                                 : sizes_on_host(topology.stages, made.model, cores);
+  made.line = line_of(made.model, made.sizes);
+  if (made.model.device) {
+    auto ring = inference::batch_ring::make(ring_config_of(made.model, made.sizes));
+    if (!ring) return core::fail("stages.inference.batch", ring.error());
+    made.ring = std::move(*ring);
+  }
+  return made;
+}
+
+media::decode_options decode_options_of(const topology::config& topology) {
+  media::decode_options options;
+  options.effort = topology.stages.decode.effort == topology::decode_effort::fast ? media::decode_effort::fast
+                                                                                  : media::decode_effort::exact;
+  options.max_pixels = static_cast<std::uint64_t>(topology.media.max_pixels);
+  return options;
+}
+
+worker_stages spawn_stages(caf::actor_system& system, const topology::config& topology, const prepared_stages& prepared,
+                           metrics::registry& metrics, const head_inbox& head) {
+  auto decode_with = decode_options_of(topology);
+  decode_with.cuda_device = prepared.model.cuda_decode;
+  const stage_parts parts{system, topology.stages, prepared.model, prepared.sizes, decode_with, metrics, head};
+  return prepared.ring ? spawn_on_device(parts, prepared.ring) : spawn_on_host(parts);
 }
 
 } // namespace penstock::actors

@@ -2,6 +2,7 @@
 
 #include <caf/fwd.hpp>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/model.hpp"
@@ -33,16 +34,21 @@ struct stage_sizes {
 /// What the batches of a model on a device need there. Precondition: `model.device`.
 [[nodiscard]] inference::batch_ring_config ring_config_of(const loaded_model& model, const stage_sizes& sizes);
 
-/// What the stages of a worker are made of.
-struct stage_parts {
-  caf::actor_system& system;
-  const topology::stages_config& stages;
-  const loaded_model& model;
+/// A topology's stages, with everything loaded and sized, before any actor.
+struct prepared_stages {
+  loaded_model model;
   stage_sizes sizes;
-  media::decode_options decode;
-  metrics::registry& metrics;
-  head_inbox head;
+  std::shared_ptr<inference::batch_ring> ring; ///< of a model on a device; otherwise null
+  std::string line;                            ///< about the model in service, for people
 };
+
+/// Loads the model and makes what its batches need. `device`: as in `load_model`. Errors: `bad_config`, and the
+/// engine's.
+[[nodiscard]] core::expected<prepared_stages> prepare_stages(const topology::config& topology, std::size_t cores,
+                                                             kernels::device_ptr device = nullptr);
+
+/// How frames are decoded in general, on the CPU.
+[[nodiscard]] media::decode_options decode_options_of(const topology::config& topology);
 
 /// A worker and its stages.
 struct worker_stages {
@@ -51,10 +57,9 @@ struct worker_stages {
   std::vector<caf::strong_actor_ptr> actors; ///< the worker among them; what they spawn ends with them
 };
 
-/// Preprocess, batcher, instances of the model and postprocess, all in host memory.
-[[nodiscard]] worker_stages spawn_on_host(const stage_parts& parts);
-
-/// A batcher and the lanes of a device, which do all that comes after decode.
-[[nodiscard]] worker_stages spawn_on_device(const stage_parts& parts, std::shared_ptr<inference::batch_ring> ring);
+/// Spawns all stages from decode to postprocess, for one head.
+[[nodiscard]] worker_stages spawn_stages(caf::actor_system& system, const topology::config& topology,
+                                         const prepared_stages& prepared, metrics::registry& metrics,
+                                         const head_inbox& head);
 
 } // namespace penstock::actors
