@@ -19,6 +19,7 @@ struct segment_state {
   core::codec_ptr codec;
   retained_packets kept;
   core::worker_id holder = no_worker;
+  std::uint32_t sent = 0;                 ///< ordinals below it have been sent to a worker
   std::uint32_t slot = 0;                 ///< index in the holder's leases
   core::worker_id avoid = no_worker;      ///< failed it last
   std::optional<core::drop_reason> cut;   ///< frames that still come for it are dropped for this reason
@@ -62,10 +63,13 @@ struct dispatcher::state {
   core::worker_id reserved = no_worker;   ///< the worker kept for suspects
   std::optional<core::segment_id> alone;  ///< the suspect it works on
   std::size_t leases = 0;
+  ignored_reports ignored;
   std::optional<core::time_point> deadline; ///< set by shutdown
 
   stream_state* find(core::stream_id id) noexcept;
   segment_state* find(core::segment_id id) noexcept;
+  /// The segment if the worker holds it; otherwise counts what the worker said of it as ignored.
+  segment_state* held_by(core::worker_id worker, core::segment_id id) noexcept;
   [[nodiscard]] core::segment_id id_of(const stream_state& s, std::uint64_t number) const noexcept {
     return {s.id, epoch, number};
   }

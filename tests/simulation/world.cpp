@@ -366,6 +366,8 @@ void world::carry_out() {
                        crash(*workers_.at(m.worker.value), false);
                      },
                      [&](const emit& m) { receive(m); },
+                     [&](const checkpoint&) {},
+                     [&](const source_changed&) { require(false, "a source stays the same"); },
                      [&](const stream_finished& m) {
                        require(!sources_[m.stream.value]->finished, "a stream finishes once");
                        sources_[m.stream.value]->finished = true;
