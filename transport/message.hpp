@@ -98,7 +98,7 @@ struct sent_packet {
       packet; ///< pts, dts, duration, access, disposable, damaged, shown and the payload travel; the rest not
 };
 
-/// Payloads travel with their `packet_padding_bytes`, so that a decoder can read them where they arrive.
+/// Large payloads travel with their `packet_padding_bytes`, so that a decoder can read them where they arrive.
 struct segment_packets {
   core::segment_id segment;
   std::vector<sent_packet> packets;
@@ -136,8 +136,7 @@ struct segment_failed {
   bool operator==(const segment_failed&) const = default;
 };
 
-// -- between workers of a cut pipeline
-// ----------------------------------------------------------------------------------
+// -- between workers of a cut pipeline --------------------------------------------------------------------------------
 
 /// How many frames or tensors the receiver may have under way for the sender: all of it at first, then one for each
 /// that was answered.

@@ -27,28 +27,6 @@ bool read_kind(std::size_t kind, reader& from, message& to) {
   }
 }
 
-/// Reads one message; `payloads_read` counts what it took of the payloads.
-core::expected<message> decode_object(const msgpack::object& root, std::span<const shared_bytes> payloads,
-                                      const wire_limits& limits, std::size_t& payloads_read) {
-  const auto corrupt = [](std::string what) { return core::fail(core::errc::corrupt, std::move(what)); };
-  if (root.type != msgpack::type::ARRAY || root.via.array.size != 3) return corrupt("a header that is no array of 3");
-  const auto* items = root.via.array.ptr;
-  if (items[0].type != msgpack::type::POSITIVE_INTEGER || items[1].type != msgpack::type::POSITIVE_INTEGER)
-    return corrupt("a header without version and kind");
-  const auto version = items[0].via.u64;
-  const auto kind = static_cast<std::size_t>(items[1].via.u64);
-  if (version != protocol_version) {
-    return core::fail(core::errc::unsupported,
-                      fmt::format("protocol version {} where this program speaks {}", version, protocol_version));
-  }
-  reader from{items[2], payloads, limits};
-  message read;
-  if (!read_kind(kind, from, read)) return corrupt(fmt::format("no message has the kind {}", kind));
-  if (from.error()) return core::fail(names[kind], *from.error());
-  payloads_read += from.payloads_read();
-  return read;
-}
-
 } // namespace
 
 std::string_view name_of(const message& m) noexcept { return names[m.index()]; }
@@ -66,7 +44,9 @@ bundle_reader::bundle_reader(std::span<const std::byte> header, std::span<const 
     : header_{header}, payloads_{payloads}, limits_{limits} {}
 
 core::expected<std::optional<message>> bundle_reader::next() {
+  const auto corrupt = [](std::string what) { return core::fail(core::errc::corrupt, std::move(what)); };
   if (at_ == 0) {
+    if (header_.empty()) return corrupt("an empty header");
     if (header_.size() > limits_.header_bytes)
       return core::fail(core::errc::too_large, fmt::format("a header of {} bytes", header_.size()));
     if (payloads_.size() > limits_.payloads)
@@ -76,22 +56,26 @@ core::expected<std::optional<message>> bundle_reader::next() {
         return core::fail(core::errc::too_large, fmt::format("a part of {} bytes", part.bytes.size()));
   }
   if (at_ == header_.size()) {
-    if (payload_ != payloads_.size()) return core::fail(core::errc::corrupt, "more parts than its headers say");
+    if (payload_ != payloads_.size()) return corrupt("more parts than its headers say");
     return std::optional<message>{};
   }
-  try {
-    constexpr std::size_t most_depth = 16;
-    const auto most = header_.size(); // every item takes a byte at least
-    const msgpack::unpack_limit bounds{most, most, most, most, 0, most_depth};
-    const auto in_place = [](msgpack::type::object_type, std::size_t, void*) { return true; };
-    const auto root =
-        msgpack::unpack(reinterpret_cast<const char*>(header_.data()), header_.size(), at_, in_place, nullptr, bounds);
-    auto read = decode_object(root.get(), payloads_.subspan(payload_), limits_, payload_);
-    if (!read) return tl::unexpected{std::move(read).error()};
-    return std::optional<message>{std::move(*read)};
-  } catch (const msgpack::unpack_error& e) {
-    return core::fail(core::errc::corrupt, fmt::format("a header that is not msgpack: {}", e.what()));
+  scanner from{header_, at_};
+  if (from.array() != std::size_t{3}) return corrupt("a header that is no array of 3");
+  const auto version = from.whole_number();
+  if (!version || version->negative) return corrupt("a header without a version");
+  if (version->bits != protocol_version) {
+    return core::fail(core::errc::unsupported,
+                      fmt::format("protocol version {} where this program speaks {}", version->bits, protocol_version));
   }
+  const auto kind = from.whole_number();
+  if (!kind || kind->negative) return corrupt("a header without a kind");
+  reader body{from, payloads_.subspan(payload_), limits_};
+  std::optional<message> read{std::in_place};
+  if (!read_kind(kind->bits, body, *read)) return corrupt(fmt::format("no message has the kind {}", kind->bits));
+  if (body.error()) return core::fail(names[kind->bits], *body.error());
+  at_ = from.at();
+  payload_ += body.payloads_read();
+  return read;
 }
 
 core::expected<message> decode(std::span<const std::byte> header, std::span<const shared_bytes> payloads,
@@ -99,7 +83,6 @@ core::expected<message> decode(std::span<const std::byte> header, std::span<cons
   bundle_reader from{header, payloads, limits};
   auto first = from.next();
   if (!first) return tl::unexpected{std::move(first).error()};
-  if (!*first) return core::fail(core::errc::corrupt, "an empty header");
   auto rest = from.next();
   if (!rest) return tl::unexpected{std::move(rest).error()};
   if (*rest) return core::fail(core::errc::corrupt, "more than one message");

@@ -17,7 +17,7 @@ struct shared_bytes {
   std::span<const std::byte> bytes;
 };
 
-/// A bundle of messages on the wire: their headers in one part, one behind the other, then all their payloads,
+/// A bundle of messages on the wire: their headers in one part, one behind the other, then all their large payloads,
 /// untouched.
 struct parts {
   std::vector<std::byte> header;
@@ -33,12 +33,13 @@ struct wire_limits {
 };
 
 /// Appends a message. Header: array [version, kind, fields…]; kinds and fields are numbered in docs/protocol.md and
-/// pinned by golden bytes. Payloads are not copied: they share the message's owners.
+/// pinned by golden bytes. Payloads of more than 8 KiB are not copied: they share the message's owners.
 void encode(const message& m, parts& out);
 
 /// Reads bundles of messages from outside, one message after the other. Never trusts them: errors are `corrupt` (not
-/// this format; says where), `too_large`, and `unsupported` for another version, naming both. Payloads are not copied:
-/// frames, packets and tensors share `payloads`' owners. Packets need their padding, zeroed: `corrupt` otherwise.
+/// this format; says where), `too_large`, and `unsupported` for another version, naming both. Frames,
+/// packets and tensors share `payloads`' owners; what came in the header is copied. Packets need their padding, zeroed:
+/// `corrupt` otherwise.
 class bundle_reader {
  public:
   /// The bytes are used while the reader lives; `limits` too.

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 
 #include "transport/wire/fields.hpp"
@@ -41,26 +40,19 @@ std::size_t plane_bytes(const plane_extent& e, std::size_t stride) noexcept {
   return e.rows == 0 ? 0 : stride * (e.rows - 1) + e.row_bytes;
 }
 
-bool is_zero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
-}
-
 } // namespace
 
 void fields(writer& w, const core::packet& v) {
-  const payload bytes{v.owner, {v.bytes.data(), v.bytes.size() + core::packet_padding_bytes}};
+  const payload bytes{v.owner, v.bytes, core::packet_padding_bytes};
   w(v.pts, v.dts, v.duration, v.access, v.disposable, v.damaged, v.shown, bytes);
 }
 
 void fields(reader& r, core::packet& v) {
-  shared_bytes part;
-  r(v.pts, v.dts, v.duration, v.access, v.disposable, v.damaged, v.shown, part);
-  if (r.error()) return;
-  const auto size = part.bytes.size();
-  if (size < core::packet_padding_bytes || !is_zero(part.bytes.last(core::packet_padding_bytes)))
-    return r.fail(core::errc::corrupt, "a packet without its padding");
-  v.bytes = part.bytes.first(size - core::packet_padding_bytes);
-  v.owner = std::move(part.owner);
+  shared_bytes read;
+  const padded bytes{read, core::packet_padding_bytes};
+  r(v.pts, v.dts, v.duration, v.access, v.disposable, v.damaged, v.shown, bytes);
+  v.bytes = read.bytes;
+  v.owner = std::move(read.owner);
 }
 
 void fields(writer& w, const core::frame& f) {

@@ -14,10 +14,18 @@
 
 namespace penstock::transport {
 
-/// Bytes that travel as a part of their own; the header holds their number.
+/// Payloads up to so many bytes travel in the header: they cost less to copy than to send by themselves. What is larger
+/// arrives in memory of its own, which is aligned.
+inline constexpr std::size_t most_inline_bytes = 8192;
+/// In headers beyond this size all payloads are parts, lest the header itself be too large.
+inline constexpr std::size_t roomy_header_bytes = std::size_t{1} << 20U;
+
+/// Bytes that travel untouched: in the header where they are few, otherwise as a part of their own, with the readable
+/// zeros behind them; the header then holds the part's size.
 struct payload {
   const std::shared_ptr<const void>& owner;
   std::span<const std::byte> bytes;
+  std::size_t padding = 0;
 };
 
 /// Writes what `fields` (wire/fields.hpp) names: a struct is an array of its fields.
@@ -67,13 +75,12 @@ class writer {
     pack_.pack_array(N);
     for (const auto& value : values) put(value);
   }
-  void put(const std::vector<std::byte>& bytes) {
-    pack_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
-    pack_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()), static_cast<std::uint32_t>(bytes.size()));
-  }
+  void put(const std::vector<std::byte>& bytes) { binary(bytes); }
   void put(const payload& value) {
-    pack_.pack(static_cast<std::uint64_t>(value.bytes.size()));
-    out_.payloads.push_back({value.owner, value.bytes});
+    if (value.bytes.size() <= most_inline_bytes && out_.header.size() < roomy_header_bytes) return binary(value.bytes);
+    const auto size = value.bytes.size() + value.padding;
+    pack_.pack(static_cast<std::uint64_t>(size));
+    out_.payloads.push_back({value.owner, {value.bytes.data(), size}});
   }
 
   void nil() { pack_.pack_nil(); }
@@ -81,6 +88,11 @@ class writer {
   void begin_array(std::size_t n) { pack_.pack_array(static_cast<std::uint32_t>(n)); }
 
  private:
+  void binary(std::span<const std::byte> bytes) {
+    pack_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
+    pack_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()), static_cast<std::uint32_t>(bytes.size()));
+  }
+
   struct byte_buffer {
     std::vector<std::byte>& to;
     void write(const char* data, std::size_t size) {

@@ -87,9 +87,9 @@ inline std::vector<named_message> one_of_each() {
        "93010793930703ce0001117098a468323634ce31637661c4020164cd0780cd043802a019c3",
        {}},
       {segment_packets{segment, {{0, true, packet_of("first")}, {1, false, packet_of("")}}},
-       "93010892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3459301c298ce00013880cd9c40cd9c4001c3"
-       "c2c340",
-       {69, 64}},
+       "93010892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c40566697273749301c298ce00013880cd9c"
+       "40cd9c4001c3c2c3c400",
+       {}},
       {close_segment{segment}, "93010991930703ce00011170", {}},
       {revoke_segment{segment}, "93010a91930703ce00011170", {}},
       {credit{4}, "93010b9104", {}},
@@ -101,14 +101,39 @@ inline std::vector<named_message> one_of_each() {
       {segment_failed{segment, {core::errc::engine, "no"}}, "93010e92930703ce00011170920ba26e6f", {}},
       {stage_credit{16}, "93010f9110", {}},
       {frame_item{{segment, 4}, true, outcome.times, small_frame()},
-       "9301109492930703ce0001117004c39464ccc8ce0001117005990303010100930504040d0606",
-       {13, 6, 6}},
+       "9301109492930703ce0001117004c39464ccc8ce000111700599030301010093050404c40d000102030405060708090a0b0c"
+       "c406101112131415c406202122232425",
+       {}},
       {jpeg_item{{segment, 4}, false, outcome.times, nullptr, bytes},
-       "9301119492930703ce0001117004c29464ccc8ce000111700504",
-       {4}},
+       "9301119492930703ce0001117004c29464ccc8ce0001117005c404ffd8ffd9",
+       {}},
       {std::move(tensor),
-       "9301129792930703ce0001117004c2940000000098cd0780cd0438cd0280cd0280cd0280cd016800cc8c01940102010104",
-       {4}},
+       "9301129792930703ce0001117004c2940000000098cd0780cd0438cd0280cd0280cd0280cd016800cc8c01940102010"
+       "1c404ffd8ffd9",
+       {}},
+  };
+}
+
+/// Payloads that are too large for the header, each a part of its own.
+inline std::vector<named_message> large_ones() {
+  using namespace transport;
+  const core::segment_id segment{{7}, 3, 70'000};
+  auto frame = std::make_shared<core::frame>();
+  auto memory = std::make_shared<std::vector<std::uint8_t>>(400 * 100 * 3 / 2, std::uint8_t{7});
+  frame->view.width_px = 400;
+  frame->view.height_px = 100;
+  frame->view.format = core::pixel_format::nv12;
+  frame->view.planes = {memory->data(), memory->data() + 40'000, nullptr};
+  frame->view.strides_bytes = {400, 400, 0};
+  frame->owner = std::move(memory);
+  return {
+      {segment_packets{segment, {{0, true, packet_of("small")}, {1, true, packet_of(std::string(8193, 'x'))}}},
+       "93010892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c405736d616c6c9301c398ce00013880cd9c40cd9c40"
+       "01c3c2c3cd2041",
+       {8257}},
+      {frame_item{{segment, 4}, true, {}, std::move(frame)},
+       "9301109492930703ce0001117004c3940000000099cd01906402000093cd0190cd019000cd9c40cd4e20c400",
+       {40'000, 20'000}},
   };
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 #include <random>
 #include <string>
@@ -33,10 +34,19 @@ std::string text_of(const parts& p) {
   return all;
 }
 
+const std::string large(10'000, 'x');
+
+/// One of each, and those with large payloads.
+std::vector<test::named_message> all_messages() {
+  auto all = test::one_of_each();
+  for (auto& m : test::large_ones()) all.push_back(std::move(m));
+  return all;
+}
+
 } // namespace
 
 TEST_CASE("every message has the bytes that the protocol says") {
-  for (const auto& [message, header, payloads] : test::one_of_each()) {
+  for (const auto& [message, header, payloads] : all_messages()) {
     const auto out = encoded(message);
     INFO(transport::name_of(message));
     CHECK(hex(out.header) == header);
@@ -48,7 +58,7 @@ TEST_CASE("every message has the bytes that the protocol says") {
 }
 
 TEST_CASE("a message that was read is the one that was written") {
-  for (const auto& [message, header, payloads] : test::one_of_each()) {
+  for (const auto& [message, header, payloads] : all_messages()) {
     INFO(transport::name_of(message));
     const auto out = encoded(message);
     const auto read = decode(out.header, out.payloads);
@@ -61,8 +71,8 @@ TEST_CASE("a message that was read is the one that was written") {
   }
 }
 
-TEST_CASE("payloads are shared, not copied, in both directions") {
-  const auto packet = test::packet_of("some bytes");
+TEST_CASE("large payloads are shared, not copied, in both directions") {
+  const auto packet = test::packet_of(large);
   const auto out = encoded(transport::segment_packets{{}, {{0, true, packet}}});
   REQUIRE(out.payloads.size() == 1);
   CHECK(out.payloads[0].bytes.data() == packet->bytes.data());
@@ -74,9 +84,32 @@ TEST_CASE("payloads are shared, not copied, in both directions") {
   CHECK(arrived.packet->owner == packet->owner);
 }
 
+TEST_CASE("small payloads travel in the header, without the padding that they have at both ends") {
+  const auto packet = test::packet_of("some bytes");
+  const auto out = encoded(transport::segment_packets{{}, {{0, true, packet}}});
+  CHECK(out.payloads.empty());
+  const auto read = decode(out.header, out.payloads);
+  REQUIRE(read);
+  const auto& arrived = *std::get<transport::segment_packets>(*read).packets.at(0).packet;
+  CHECK(std::ranges::equal(arrived.bytes, packet->bytes));
+  const std::span behind{arrived.bytes.data() + arrived.bytes.size(), core::packet_padding_bytes};
+  CHECK(std::ranges::all_of(behind, [](std::byte b) { return b == std::byte{0}; }));
+}
+
+TEST_CASE("a header has room for a few small payloads only, so that it never is too large itself") {
+  transport::segment_packets many;
+  for (std::uint32_t i = 0; i < 1000; ++i) many.packets.push_back({i, true, test::packet_of(std::string(8000, 'x'))});
+  const auto out = encoded(many);
+  CHECK(out.header.size() < 2U << 20U);
+  CHECK(out.payloads.size() > 800);
+  const auto read = decode(out.header, out.payloads);
+  REQUIRE(read);
+  CHECK(std::get<transport::segment_packets>(*read).packets.size() == 1000);
+}
+
 TEST_CASE("a bundle gives its messages in their order, each with its own payloads") {
   parts bundle;
-  const auto all = test::one_of_each();
+  const auto all = all_messages();
   for (const auto& m : all) encode(m.message, bundle);
   const transport::wire_limits limits;
   bundle_reader reader{bundle.header, bundle.payloads, limits};
@@ -101,7 +134,7 @@ TEST_CASE("another version is refused with both versions named") {
 }
 
 TEST_CASE("messages that are cut off, too long or made of something else are refused") {
-  for (const auto& [message, header, payloads] : test::one_of_each()) {
+  for (const auto& [message, header, payloads] : all_messages()) {
     INFO(transport::name_of(message));
     const auto out = encoded(message);
     for (std::size_t n = 0; n < out.header.size(); ++n)
@@ -122,22 +155,22 @@ TEST_CASE("messages that are cut off, too long or made of something else are ref
 }
 
 TEST_CASE("a packet whose padding is not zero is refused") {
-  auto out = encoded(transport::segment_packets{{}, {{0, true, test::packet_of("x")}}});
+  auto out = encoded(transport::segment_packets{{}, {{0, true, test::packet_of(large)}}});
   std::vector<std::byte> bytes{out.payloads[0].bytes.begin(), out.payloads[0].bytes.end()};
   bytes.back() = std::byte{1};
   out.payloads[0].bytes = bytes;
   const auto read = decode(out.header, out.payloads);
   REQUIRE_FALSE(read);
-  CHECK(read.error().message == "segment_packets: a packet without its padding");
+  CHECK(read.error().message == "segment_packets: a part without its padding");
 }
 
 TEST_CASE("limits hold for headers, parts and their number") {
-  const auto out = encoded(transport::segment_packets{{}, {{0, true, test::packet_of("some bytes")}}});
+  const auto out = encoded(transport::segment_packets{{}, {{0, true, test::packet_of(large)}}});
   transport::wire_limits limits;
   limits.header_bytes = out.header.size() - 1;
   CHECK(decode(out.header, out.payloads, limits).error().code == core::errc::too_large);
   limits = {};
-  limits.payload_bytes = 70;
+  limits.payload_bytes = 10'000;
   CHECK(decode(out.header, out.payloads, limits).error().code == core::errc::too_large);
   limits = {};
   limits.payloads = 0;
@@ -146,7 +179,7 @@ TEST_CASE("limits hold for headers, parts and their number") {
 
 TEST_CASE("bytes changed at random never do harm") {
   std::mt19937_64 random{20'261'120};
-  const auto all = test::one_of_each();
+  const auto all = all_messages();
   std::size_t accepted = 0;
   for (int i = 0; i < 50'000; ++i) {
     auto out = encoded(all[random() % all.size()].message);
