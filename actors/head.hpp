@@ -149,6 +149,8 @@ class head_state {
   void apply(dispatch::quarantine& action);
   void apply(dispatch::worker_expired& action);
   void apply(dispatch::emit& action);
+  void apply(dispatch::checkpoint& action);
+  void apply(dispatch::source_changed& action);
   void apply(dispatch::stream_finished& action);
   void flush_packets();
   void flush_groups();

@@ -84,6 +84,12 @@ void head_state::apply(dispatch::emit& action) {
   touched_.push_back(id);
 }
 
+void head_state::apply(dispatch::checkpoint& /*action*/) {}
+
+void head_state::apply(dispatch::source_changed& action) {
+  spdlog::error("stream {}: its source is not the one that was read before", stream_of(action.stream).source.id);
+}
+
 void head_state::apply(dispatch::stream_finished& action) {
   flush_groups();
   begin_closing(action.stream, stream_of(action.stream));

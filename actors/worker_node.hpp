@@ -56,16 +56,4 @@ class worker_node {
   std::unique_ptr<impl> impl_;
 };
 
-/// Asks a head for its topology (the resolved file). Errors: `unavailable` (nobody answers in time), `unsupported`
-/// (another version).
-[[nodiscard]] core::expected<std::string> fetch_topology(const std::string& address,
-                                                         const std::optional<transport::key_ring>& keys,
-                                                         std::chrono::milliseconds patience);
-
-/// Asks a head to drain the worker of that name, and waits until it has left. Errors: `not_found` (no such worker;
-/// names those there are), `unavailable`.
-[[nodiscard]] core::expected<std::string> drain_worker(const std::string& address, const std::string& worker,
-                                                       const std::optional<transport::key_ring>& keys,
-                                                       std::chrono::milliseconds patience);
-
 } // namespace penstock::actors

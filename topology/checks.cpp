@@ -127,12 +127,8 @@ void check_jobs(const config& c, const findings& find) {
 
 /// Keys of the contract that need commands which this version does not have.
 void note_later_parts(const config& c, const findings& find) {
-  if (!c.nodes.empty()) {
-    find.note("nodes", "this version runs every stage in one process and opens none of the addresses of roles");
-  }
   if (c.jobs) find.note("jobs", "this version has no durable jobs");
   if (c.scaling) find.note("scaling", "this version does not start or stop machines");
-  if (c.security.insecure) find.note("security.insecure", "this version has no links between machines");
 }
 
 } // namespace
