@@ -26,7 +26,7 @@ run_release() {
 
 run_lint() {
   step "lint: format"
-  git ls-files '*.cpp' '*.hpp' | xargs clang-format --dry-run --Werror
+  git ls-files '*.cpp' '*.hpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
   step "lint: clang-tidy"
   [ -e build/release/compile_commands.json ] || configure_and_build release --target penstock_core
   git ls-files 'core/*.cpp' 'dispatch/*.cpp' 'tracking/*.cpp' 'topology/*.cpp' |
