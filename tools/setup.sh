@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Penstock needs on Debian 12 or 13 (as root, or with sudo), and nothing that is there already:
-#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, test, bench
+#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, test, bench, bundle
 # ONNX Runtime comes from Debian where Debian has it; otherwise its headers (Debian 13's package) and its library (the
 # npm package onnxruntime-node) are unpacked into .deps/, which git ignores. Nothing of that touches the system.
 set -euo pipefail
@@ -106,8 +106,17 @@ node_arch() {
   esac
 }
 
+# The npm package holds no licence. Debian's statement has ONNX Runtime's own, but not those of all that is linked into
+# the library.
+keep_licences() {
+  cp "$1/headers/usr/share/doc/libonnxruntime-dev/copyright" .deps/onnxruntime/LICENSE
+  printf '%s\n' "Third-party software in libonnxruntime.so $onnxruntime_version (npm package onnxruntime-node):" \
+    "https://github.com/microsoft/onnxruntime/blob/v$onnxruntime_version/ThirdPartyNotices.txt" \
+    "Put that file in the place of this one before you pass the library on." > .deps/onnxruntime/ThirdPartyNotices.txt
+}
+
 setup_onnxruntime() {
-  [ -e .deps/onnxruntime/VERSION ] && return
+  [ -e .deps/onnxruntime/LICENSE ] && [ "$(cat .deps/onnxruntime/VERSION)" = "$onnxruntime_version" ] && return
   installed libonnxruntime-dev && return
   if available libonnxruntime-dev; then apt_install libonnxruntime-dev; return; fi
   say "fetching ONNX Runtime $onnxruntime_version into .deps/"
@@ -122,6 +131,7 @@ setup_onnxruntime() {
   for library in "$state"/npm/package/bin/*/linux/*/libonnxruntime.so*; do cp -a "$library" .deps/onnxruntime/lib/; done
   library=$(basename "$(ls .deps/onnxruntime/lib/libonnxruntime.so* | sort | tail -n 1)")
   [ "$library" = libonnxruntime.so ] || ln -sf "$library" .deps/onnxruntime/lib/libonnxruntime.so
+  keep_licences "$state"
   [ -e .deps/onnxruntime/include/onnxruntime_cxx_api.h ] || die "the header package holds no onnxruntime_cxx_api.h"
   printf '%s\n' "$onnxruntime_version" > .deps/onnxruntime/VERSION
 }
