@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -58,6 +59,24 @@ class Engines(SystemTest):
         done = penstock("run", self.topology({"clip": self.clip("clip.mp4", 1)}, stages=stages))
         self.assertEqual(done.returncode, 78, done)
         self.assertEqual(done.stderr.count(absent), 1, done.stderr)
+
+    def test_devices_tells_people_what_it_tells_programs(self):
+        document, text = json.loads(penstock("devices", "--json", "-").stdout), penstock("devices").stdout
+        lines = text.splitlines()
+        cpu, cuda = document["cpu"], document["cuda"]
+        self.assertEqual(lines[0], f"cpu      {cpu['cores']} cores, {cpu['kernels']} kernels")
+        for gpu in cuda["devices"]:
+            self.assertGreater(gpu["memory_bytes"], 2**30)
+            self.assertRegex(text, rf"(?m)^{gpu['name']} +{re.escape(gpu['model'])}, .* GiB, driver {gpu['driver']}$")
+        self.assertEqual(f"cuda     none: {cuda['absent']}" in lines, not cuda["devices"])
+        for engine in document["engines"]:
+            if engine["absent"]:
+                self.assertIn(engine["absent"], text)
+            if engine["version"]:
+                self.assertIn(f"engine {engine['name']} {engine['version']} ({engine['module']})", lines)
+            for device in engine["devices"]:
+                said = "usable" if device["usable"] else f"not here: {device['reason']}"
+                self.assertIn(f"  {device['name']:<6} {said}", lines)
 
     def test_devices_tells_the_cpu_and_why_there_is_no_gpu_or_which_there_are(self):
         document = json.loads(penstock("devices", "--json", "-").stdout)
