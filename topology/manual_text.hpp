@@ -57,6 +57,22 @@ A folder or glob that has videos and pictures is a problem: name one or the othe
   `--set stages.decode.sample_fps=5 --set streams.0.uri=other.mp4`. Lists, maps and quoted text are
   YAML (`--set 'sinks=[]'`), anything else is the value as it stands.
 
+## Going on
+
+With `checkpoint` a head that ended before its streams did goes on where it was, at the next start with the same file:
+
+- Streams that were done are not run again. Others are read from their beginning without decoding what was done, and
+  go on at the segment where sinks had not taken every frame.
+- A `jsonl` file is continued behind its last complete line; a torn one is cut. An `mp4` file cannot be continued: a new
+  one is begun beside it (`door-2.mp4`). At most the last two seconds of the first are lost if the program was killed.
+- Every frame is delivered once over all lives. `received` and `delivered` count from where the stream went on, which the
+  report at exit names ("resumed at frame N"). Trackers start anew there.
+- Nothing goes on if an input has changed (size or time), or what is done with its frames (`stages` but for where and how
+  fast, `tracking`, `sinks`): the program says so and ends. `--fresh` forgets the checkpoint and begins anew.
+- Streams that are new in the file are begun. Live streams are not noted: they go on with what comes.
+- Only one head at a time may use the folder. Each of its lives has a larger epoch, so results that workers owe to an
+  earlier one are not taken.
+
 ## Problems
 
 A wrong file is never run: every problem stands on standard error as `FILE:LINE:COLUMN: path: message`, with the value
