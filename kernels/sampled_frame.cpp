@@ -55,16 +55,20 @@ sampled_frame components_of(const core::frame_view& frame) noexcept {
   return s;
 }
 
-void set_color(sampled_frame& s, const cpu::color_map& map, core::pixel_format format) noexcept {
+color_rule rule_of(const cpu::color_map& map, core::pixel_format format) noexcept {
+  color_rule s;
   // samples of 10 bits count in quarters of those of 8 bits
-  const auto unit = format == core::pixel_format::p010 ? 0.25F : 1.0F;
+  const auto unit = format == core::pixel_format::p010 ? 0.25 : 1.0;
   for (std::size_t k = 0; k < 3; ++k) {
-    for (std::size_t j = 0; j < 3; ++j) s.factors[k][j] = map.factors[k][j] * unit;
-    s.offset[k] = map.offset[k];
-    s.low[k] = map.low[k];
-    s.high[k] = map.high[k];
+    const auto gain = static_cast<double>(map.high[k]) - map.low[k];
+    const auto part = gain > 0 ? 1 / gain : 0; // without a gain there is but one value
+    for (std::size_t j = 0; j < 3; ++j) s.factors[k][j] = static_cast<float>(map.factors[k][j] * unit * part);
+    s.offset[k] = static_cast<float>((static_cast<double>(map.offset[k]) - map.low[k]) * part);
+    s.gain[k] = static_cast<float>(gain);
+    s.bias[k] = map.low[k];
     s.pad[k] = map.pad[k];
   }
+  return s;
 }
 
 } // namespace
@@ -85,7 +89,7 @@ sampled_frame make_sampled_frame(const preprocess_spec& spec, const core::frame_
     s.rows[c] = make_axis(shape.height(frame.height_px, c), frame.height_px, std::int64_t{half_y} * g.resized_height_px,
                           s.top - g.top_px, spec.filter);
   }
-  set_color(s, cpu::make_color_map(spec, frame.format, frame.matrix, frame.range), frame.format);
+  s.colors = rule_of(cpu::make_color_map(spec, frame.format, frame.matrix, frame.range), frame.format);
   return s;
 }
 
@@ -106,7 +110,7 @@ sampled_yuv make_sampled_yuv(const core::frame_view& frame, int width_px, int he
   }
   sampled_yuv out;
   out.luma = components_of(frame);
-  set_color(out.luma, colors, frame.format);
+  out.luma.colors = rule_of(colors, frame.format);
   out.chroma = out.luma;
   for (std::size_t c = 0; c < 2; ++c) {
     const auto half_x = c == 1 && shape.half_width ? 2 : 1;

@@ -60,8 +60,19 @@ enum class sample_class : std::int32_t {
   planar16, ///< 16 bits of which the upper 10 count, `pixel_bytes` from one to the next
 };
 
-/// A picture and what its samples become. Colour k is clamp(Σ_j factors[k][j] · sample[j] + offset[k], low[k],
-/// high[k]).
+/// What samples become: colour k is gain[k] · s + bias[k], where s is Σ_j factors[k][j] · sample[j] + offset[k], but
+/// not below 0 nor above 1, where GPUs cut for nothing.
+struct color_rule {
+  float factors[3][3] = {};
+  float offset[3] = {};
+  float gain[3] = {};
+  float bias[3] = {};
+  float pad[3] = {}; ///< where there is no picture
+
+  bool operator==(const color_rule&) const = default;
+};
+
+/// A picture and what becomes of it.
 struct sampled_frame {
   const std::uint8_t* components[3] = {};
   std::int64_t strides_bytes[3] = {};
@@ -69,11 +80,7 @@ struct sampled_frame {
   sample_class kind = sample_class::planar;
   sampled_axis columns[2]; ///< of component 0; of 1 and 2
   sampled_axis rows[2];
-  float factors[3][3] = {};
-  float offset[3] = {};
-  float low[3] = {};
-  float high[3] = {};
-  float pad[3] = {};
+  color_rule colors;
   std::int32_t left = 0; ///< tensor pixels that the picture covers: [left, right) × [top, bottom); axes start there
   std::int32_t right = 0;
   std::int32_t top = 0;
@@ -86,14 +93,24 @@ struct sample_pair {
   float b = 0;
 };
 
+/// A number of one or two bytes.
 template <class T>
-[[nodiscard]] PENSTOCK_PORTABLE T load(const std::uint8_t* at) {
+[[nodiscard]] PENSTOCK_PORTABLE std::uint32_t load(const std::uint8_t* at) {
+  static_assert(sizeof(T) <= 2);
 #ifdef __CUDA_ARCH__
   return __ldg(reinterpret_cast<const T*>(at));
 #else
   T value;
   std::memcpy(&value, at, sizeof value);
   return value;
+#endif
+}
+
+[[nodiscard]] PENSTOCK_PORTABLE float saturate(float v) {
+#ifdef __CUDA_ARCH__
+  return __saturatef(v);
+#else
+  return fminf(fmaxf(v, 0), 1);
 #endif
 }
 
@@ -197,11 +214,13 @@ template <sample_class Kind, bool Area>
   sample_pair chroma;
   if constexpr (Kind != sample_class::gray)
     chroma = sample_component<Kind, Area, true>(frame, column.chroma, row.chroma);
+  const auto& rule = frame.colors;
   color out;
   for (int k = 0; k < 3; ++k) {
-    auto v = luma.a * frame.factors[k][0] + frame.offset[k];
-    if constexpr (Kind != sample_class::gray) v += chroma.a * frame.factors[k][1] + chroma.b * frame.factors[k][2];
-    out.values[k] = fminf(fmaxf(v, frame.low[k]), frame.high[k]);
+    auto v = fmaf(luma.a, rule.factors[k][0], rule.offset[k]);
+    if constexpr (Kind != sample_class::gray)
+      v = fmaf(chroma.b, rule.factors[k][2], fmaf(chroma.a, rule.factors[k][1], v));
+    out.values[k] = fmaf(saturate(v), rule.gain[k], rule.bias[k]);
   }
   return out;
 }

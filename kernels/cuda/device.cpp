@@ -6,9 +6,8 @@
 #include "kernels/annotate_checks.hpp"
 #include "kernels/annotate_pixels.hpp"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/preprocess_params.hpp"
 #include "kernels/jpeg_pixels.hpp"
-#include "kernels/sampled_frame.hpp"
+#include "kernels/preprocess_params.hpp"
 
 namespace penstock::kernels::gpu {
 
@@ -149,35 +148,21 @@ class cuda_device final : public device {
   [[nodiscard]] core::expected<void> preprocess(stream& on, const preprocess_batch& job) override {
     if (auto ok = check(job); !ok) return ok;
     if (job.slots.memory != core::memory_kind::device) return bad("the slots are not in device memory");
-    const auto& spec = job.spec;
-    const auto element_bytes = core::size_of(spec.type);
-    const auto slot_bytes =
-        3 * static_cast<std::size_t>(spec.width_px) * static_cast<std::size_t>(spec.height_px) * element_bytes;
-    preprocess_params params;
-    params.width = spec.width_px;
-    params.height = spec.height_px;
-    params.type = spec.type;
-    params.layout = spec.layout;
     for (std::size_t begin = 0; begin < job.frames.size(); begin += max_frames) {
-      const auto frames = job.frames.subspan(begin, std::min<std::size_t>(max_frames, job.frames.size() - begin));
-      params.slots = static_cast<std::byte*>(job.slots.data) + (job.first + begin) * slot_bytes;
-      params.paired =
-          spec.width_px % 2 == 0 && reinterpret_cast<std::uintptr_t>(params.slots) % (2 * element_bytes) == 0;
-      params.count = static_cast<std::int32_t>(frames.size());
-      params.area = false;
-      params.pairs = true;
-      for (std::size_t i = 0; i < frames.size(); ++i) {
-        params.frames[i] = make_sampled_frame(spec, frames[i]);
-        params.area = params.area || takes_means(params.frames[i]);
-        params.pairs = params.pairs && params.frames[i].kind == sample_class::pairs;
+      auto params = make_preprocess_params(job, begin);
+      auto left = ~std::uint64_t{0} >> (max_frames - static_cast<unsigned>(params.filled));
+      while (left != 0) {
+        take_launch(params, left);
+        if (auto ok = run("preprocess", [&] { return launch_preprocess(params, handle_of(on)); }); !ok) return ok;
       }
-      if (auto ok = run("preprocess", [&] { return launch_preprocess(params, handle_of(on)); }); !ok) return ok;
     }
     return {};
   }
 
   [[nodiscard]] core::expected<void> decode(stream& on, const decode_batch& job) override {
     if (auto ok = check(job); !ok) return ok;
+    for (const auto& output : job.outputs)
+      if (output.memory != core::memory_kind::device) return bad("an output is not in device memory");
     return run("decode", [&] { return launch_decode(job, handle_of(on)); });
   }
 

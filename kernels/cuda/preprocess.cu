@@ -1,7 +1,6 @@
-#include <cuda_fp16.h>
-
+#include "kernels/cuda/elements.cuh"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/preprocess_params.hpp"
+#include "kernels/preprocess_params.hpp"
 
 namespace penstock::kernels::gpu {
 
@@ -32,18 +31,6 @@ template <>
 struct pair_of<std::int8_t> {
   using type = char2;
 };
-
-template <class T>
-__device__ __forceinline__ T to_element(float v) {
-  if constexpr (sizeof(T) == 1) {
-    constexpr float low = T(-1) < T(0) ? -128 : 0;
-    return static_cast<T>(__float2int_rn(fminf(fmaxf(v, low), low + 255)));
-  } else if constexpr (sizeof(T) == 2) {
-    return __float2half_rn(v);
-  } else {
-    return v;
-  }
-}
 
 /// The six values of two neighbouring pixels, as three pairs that lie side by side in memory.
 template <class T, bool Interleaved>
@@ -76,7 +63,7 @@ __device__ __forceinline__ void store(const preprocess_params& job, T* slot, int
 }
 
 __device__ __forceinline__ color padding(const sampled_frame& frame) {
-  return {frame.pad[0], frame.pad[1], frame.pad[2]};
+  return {frame.colors.pad[0], frame.colors.pad[1], frame.colors.pad[2]};
 }
 
 template <class T, bool Interleaved, bool Area, sample_class Kind>
@@ -114,28 +101,15 @@ __device__ __forceinline__ void do_rows(const preprocess_params& job, const samp
   }
 }
 
-/// What the frames of a launch need. Less means fewer registers, so that more warps hide more latency.
-enum class need { pairs, mixed, means };
-
-/// Blocks that a multiprocessor is to have room for, and so what bounds registers; sm_75 holds no more than 1024
-/// threads.
-constexpr int resident_blocks(need what) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-  constexpr int most = 4;
-#else
-  constexpr int most = 5;
-#endif
-  return what == need::pairs ? most : 3;
-}
-
-template <class T, bool Interleaved, need Need>
-__global__ void __launch_bounds__(threads, resident_blocks(Need))
-    preprocess(const __grid_constant__ preprocess_params job) {
+template <class T, bool Interleaved, bool Area>
+__global__ void __launch_bounds__(threads, 3) preprocess(const __grid_constant__ preprocess_params job) {
   __shared__ pixel_taps columns[tile_width];
   __shared__ pixel_taps rows[tile_height];
-  const auto& frame = job.frames[blockIdx.z];
-  auto* slot = reinterpret_cast<T*>(job.slots) +
-               std::size_t{3} * static_cast<std::size_t>(job.width) * static_cast<std::size_t>(job.height) * blockIdx.z;
+  const int item = job.items[blockIdx.z];
+  const auto& frame = job.frames[item];
+  auto* slot = reinterpret_cast<T*>(job.slots) + std::size_t{3} * static_cast<std::size_t>(job.width) *
+                                                     static_cast<std::size_t>(job.height) *
+                                                     static_cast<std::size_t>(item);
   const int x0 = static_cast<int>(blockIdx.x) * tile_width;
   const int y0 = static_cast<int>(blockIdx.y) * tile_height;
   const bool any = x0 < frame.right && x0 + tile_width > frame.left && y0 < frame.bottom &&
@@ -164,13 +138,8 @@ __global__ void __launch_bounds__(threads, resident_blocks(Need))
     }
   }
   __syncthreads();
-  constexpr bool area = Need == need::means;
-  if constexpr (Need == need::pairs) {
-    do_rows<T, Interleaved, area, sample_class::pairs>(job, frame, slot, columns, rows);
-  } else {
-    with_kind(frame.kind,
-              [&](auto tag) { do_rows<T, Interleaved, area, decltype(tag)::value>(job, frame, slot, columns, rows); });
-  }
+  with_kind(frame.kind,
+            [&](auto tag) { do_rows<T, Interleaved, Area, decltype(tag)::value>(job, frame, slot, columns, rows); });
 }
 
 template <class T, bool Interleaved>
@@ -178,12 +147,10 @@ cudaError_t launch(const preprocess_params& job, cudaStream_t on) {
   const dim3 grid{static_cast<unsigned>((job.width + tile_width - 1) / tile_width),
                   static_cast<unsigned>((job.height + tile_height - 1) / tile_height),
                   static_cast<unsigned>(job.count)};
-  if (job.area)
-    preprocess<T, Interleaved, need::means><<<grid, threads, 0, on>>>(job);
-  else if (job.pairs)
-    preprocess<T, Interleaved, need::pairs><<<grid, threads, 0, on>>>(job);
+  if (job.how == sampler::means)
+    preprocess<T, Interleaved, true><<<grid, threads, 0, on>>>(job);
   else
-    preprocess<T, Interleaved, need::mixed><<<grid, threads, 0, on>>>(job);
+    preprocess<T, Interleaved, false><<<grid, threads, 0, on>>>(job);
   return cudaGetLastError();
 }
 
@@ -196,10 +163,11 @@ cudaError_t launch_as(const preprocess_params& job, cudaStream_t on) {
 
 cudaError_t probe() {
   cudaFuncAttributes attributes;
-  return cudaFuncGetAttributes(&attributes, preprocess<float, false, need::mixed>);
+  return cudaFuncGetAttributes(&attributes, preprocess<float, false, false>);
 }
 
 cudaError_t launch_preprocess(const preprocess_params& job, cudaStream_t on) {
+  if (job.how == sampler::strip_pairs || job.how == sampler::strip_planes) return launch_strip(job, on);
   switch (job.type) {
   case core::element_type::f32: return launch_as<float>(job, on);
   case core::element_type::f16: return launch_as<__half>(job, on);

@@ -21,7 +21,7 @@ std::vector<float> sample(const preprocess_spec& spec, const sampled_frame& fram
   with_kind(frame.kind, [&](auto tag) {
     for (int y = 0; y < spec.height_px; ++y) {
       for (int x = 0; x < spec.width_px; ++x) {
-        color c{{frame.pad[0], frame.pad[1], frame.pad[2]}};
+        color c{{frame.colors.pad[0], frame.colors.pad[1], frame.colors.pad[2]}};
         if (x >= frame.left && x < frame.right && y >= frame.top && y < frame.bottom) {
           const pixel_taps column{span_of(frame.columns[0], x - frame.left), span_of(frame.columns[1], x - frame.left)};
           const pixel_taps row{span_of(frame.rows[0], y - frame.top), span_of(frame.rows[1], y - frame.top)};
@@ -90,8 +90,9 @@ TEST_CASE("samples that no pixel weighs are not read") {
     return make_sampled_frame(spec, picture.view).columns[0];
   };
   // a third: pixels lie exactly on samples
+  const auto third = axis_of(1920);
   for (int p = 0; p < 640; ++p) {
-    const auto span = span_of(axis_of(1920), p);
+    const auto span = span_of(third, p);
     CHECK(span.first == 3 * p + 1);
     CHECK(span.last == span.first);
   }
