@@ -69,7 +69,7 @@ class Bundle(SystemTest):
 
     def test_without_engines_it_fits_the_limit_and_is_whole(self):
         archive = self.dir / "small.tar.xz"
-        done = bundle("--output", archive)
+        done = bundle("--output", archive, "--level", 4)  # 2 % larger than the usual 6, in two thirds of the time
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLessEqual(archive.stat().st_size, LIMIT_BYTES)
         self.assertIn(f"{archive.stat().st_size:,} bytes", done.stdout)
