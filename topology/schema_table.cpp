@@ -230,8 +230,9 @@ auto role() {
       .add("tensors", &link_config::tensors,
            choice<link_tensors>({{"fp32", link_tensors::fp32}, {"fp16", link_tensors::fp16}}),
            "Tensors of a role that decodes and preprocesses. `fp32`: as the model takes them. `fp16`: half the bytes; "
-           "values between 0 and 1 change by at most 0.0003, scores in their fourth digit. Models that take another "
-           "type than fp32 get theirs either way.");
+           "values between 0 and 1 change by at most 0.00025, so boxes and scores may change in their last digits. "
+           "Models "
+           "that take another type than fp32 get theirs either way.");
   auto s = object<node_config>();
   s->need(
        "stages", &node_config::stages,
