@@ -138,7 +138,7 @@ class module_session final : public session, public std::enable_shared_from_this
     held->shapes.reserve(tensors.size());
     for (const auto& t : tensors) {
       const auto type = static_cast<core::element_type>(t.type);
-      if (t.rank < 0 || t.type < PENSTOCK_F32 || t.type > PENSTOCK_I64 ||
+      if (t.rank < 0 || (t.rank > 0 && t.shape == nullptr) || t.type < PENSTOCK_F32 || t.type > PENSTOCK_I64 ||
           t.memory != static_cast<std::int32_t>(info_.memory)) {
         return core::fail(core::errc::engine, info_.name + ": the engine describes one of its outputs wrongly");
       }

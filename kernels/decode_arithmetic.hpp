@@ -53,7 +53,7 @@ PENSTOCK_PORTABLE float lesser(float a, float b) { return b < a ? b : a; }
 PENSTOCK_PORTABLE float greater(float a, float b) { return a < b ? b : a; }
 PENSTOCK_PORTABLE float between(float low, float x, float high) { return x < low ? low : high < x ? high : x; }
 
-// -- scores -----------------------------------------------------------------------------------------------------------
+// Scores
 
 /// Share of the class in `score_rule::weighted_product`.
 inline constexpr float class_weight = 0.4F;
@@ -84,7 +84,7 @@ PENSTOCK_PORTABLE float score_of(std::uint64_t key) {
   return score;
 }
 
-// -- boxes ------------------------------------------------------------------------------------------------------------
+// Boxes
 
 /// The four numbers of anchor `index` as a box in tensor pixels.
 PENSTOCK_PORTABLE core::box tensor_box(const object_spec& spec, std::uint32_t index, const float (&raw)[4],

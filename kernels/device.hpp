@@ -24,6 +24,7 @@ struct device_info {
   std::size_t memory_bytes = 0;                         ///< in all
   std::string capability;                               ///< "sm_90"; empty where there is none
   std::string driver;                                   ///< version, empty where there is none
+  std::size_t index = 0;                                ///< CUDA's own number, N of "cuda:N"; 0 where there is none
 };
 
 /// Memory of a device, or pinned host memory that it can copy from and to while it computes. Freed when the last owner
@@ -94,7 +95,7 @@ class device {
   [[nodiscard]] virtual core::expected<stream_ptr> make_stream() = 0;
   [[nodiscard]] virtual core::expected<event_ptr> make_event() = 0;
 
-  // -- order ----------------------------------------------------------------------------------------------------------
+  // Order
 
   [[nodiscard]] virtual core::expected<void> record(event& point, stream& on) = 0;
 
@@ -106,7 +107,8 @@ class device {
   [[nodiscard]] virtual core::expected<void> wait_for_default_stream(stream& later) = 0;
 
   /// Calls `done` from a thread of the device once the stream is past this point, also when the device has failed by
-  /// then. It must not block, throw, or call the device.
+  /// then. It must not block, throw, or call the device. Where this returns an error `done` is never called, and what
+  /// was enqueued before may still run: `synchronize` before its memory goes.
   [[nodiscard]] virtual core::expected<void> notify(stream& on, std::function<void()> done) = 0;
 
   /// Blocks until the stream has done everything.
@@ -115,15 +117,15 @@ class device {
   /// Device time between two points that have been reached.
   [[nodiscard]] virtual core::expected<std::chrono::nanoseconds> elapsed(const event& from, const event& to) const = 0;
 
-  // -- copies
-  // -----------------------------------------------------------------------------------------------------------
+  // Copies
 
-  /// Between any two of device memory and pinned memory.
+  /// Between any two of device memory
+  /// and pinned memory.
   [[nodiscard]] virtual core::expected<void> copy(stream& on, std::byte* to, const std::byte* from,
                                                   std::size_t bytes) = 0;
 
-  // -- kernels: each has a twin in kernels/cpu with the same arguments
-  // ----------------------------------------------------
+  // Kernels: each has a twin in kernels/cpu
+  // with the same arguments.
 
   /// See `preprocess_batch`.
   [[nodiscard]] virtual core::expected<void> preprocess(stream& on, const preprocess_batch& job) = 0;
@@ -154,7 +156,8 @@ struct cuda_status {
 /// Looks at the machine once; cheap and thread-safe afterwards.
 [[nodiscard]] const cuda_status& cuda();
 
-/// Opens a CUDA device of `cuda().devices`. Error: `unsupported`, saying why.
+/// Opens the CUDA device of that number: `device_info::index` of one of `cuda().devices`, which has gaps where GPUs
+/// cannot be used. Error: `unsupported`, saying why.
 [[nodiscard]] core::expected<device_ptr> open_cuda_device(std::size_t index);
 
 } // namespace penstock::kernels
