@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ struct sink_context {
   std::filesystem::path path;
   std::shared_ptr<const std::vector<std::string>> labels;
   double frames_per_s = 25; ///< of the results, nominal
+  /// An earlier life of the head wrote to this output, at least all frames before this one (by seq): go on behind it.
+  std::optional<std::uint64_t> resume_seq{};
 };
 
 /// Writes the results of one stream somewhere. One thread at a time.
@@ -36,6 +39,13 @@ class result_sink {
   /// Makes what was written durable enough for a reader; called after a group of results. An error makes the whole
   /// group count as not written.
   [[nodiscard]] virtual core::expected<void> flush() = 0;
+
+  /// Where the output goes on: frames before this one (by seq) are in it, or in one that an earlier life of the head
+  /// left, and are not written again.
+  [[nodiscard]] virtual std::uint64_t next_seq() const noexcept { return 0; }
+
+  /// What is really written, where that is not the context's path.
+  [[nodiscard]] virtual std::filesystem::path output() const { return {}; }
 
   /// Finishes the output.
   [[nodiscard]] virtual core::expected<void> close() = 0;
