@@ -7,6 +7,7 @@
 #include "actors/model.hpp"
 #include "actors/stages.hpp"
 #include "core/cores.hpp"
+#include "kernels/device.hpp"
 #include "media/source.hpp"
 #include "media/synthetic.hpp"
 #include "topology/expand.hpp"
@@ -90,7 +91,9 @@ std::string to_string(const gpu_memory& memory) {
     text += fmt::format(", decoding about {} (1080p, {} at the same time)", mebibytes(memory.decode_bytes),
                         memory.decoders);
   }
-  return text + (memory.device.empty() ? "; there is no GPU here" : " of " + memory.device);
+  if (!memory.device.empty()) return text + " of " + memory.device;
+  return text +
+         (kernels::cuda().devices.empty() ? "; there is no GPU here" : "; the model does not run on the GPU here");
 }
 
 model_findings inspect_model(const topology::loaded& topology) {

@@ -18,7 +18,7 @@ namespace penstock::cli {
 /// What an instance of the pipeline takes of a GPU's memory, so far as it is known beforehand: an engine's workspace is
 /// not.
 struct gpu_memory {
-  std::string device;            ///< "cuda:0"; empty where there is none and this is what one would need
+  std::string device;            ///< "cuda:0"; empty where the model runs on none and this is what one would need
   std::size_t lanes = 0;         ///< batches under way
   std::size_t batch = 0;         ///< most images of one
   std::size_t ring_bytes = 0;    ///< of the batches

@@ -11,7 +11,7 @@ class GpuMemory(SystemTest):
     FIGURES = ["device", "lanes", "batch", "ring_bytes", "pinned_bytes", "weights_bytes", "decoders", "decode_bytes"]
     LINE = (r"(?m)^gpu_memory: batch ring (\d+) MiB \((\d+) lanes? × (\d+) images?\), pinned (\d+) MiB, "
             r"weights ≥ (\d+) MiB(, decoding about (\d+) MiB \(1080p, (\d+) at the same time\))?"
-            r"(; there is no GPU here| of (cuda:\d+))$")  # fmt: skip
+            r"(; there is no GPU here|; the model does not run on the GPU here| of (cuda:\d+))$")  # fmt: skip
 
     def validate(self, **stages):
         """The line, and the figures."""
