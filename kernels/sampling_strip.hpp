@@ -53,6 +53,18 @@ struct tap {
   return last > begin ? last - begin : 0;
 }
 
+/// Rows [begin, end) of a tensor.
+struct row_range {
+  std::int32_t begin = 0;
+  std::int32_t end = 0;
+};
+
+/// Those of the range that the picture covers; where there are none, an empty range inside of it.
+[[nodiscard]] PENSTOCK_PORTABLE row_range covered_rows(const sampled_frame& frame, row_range rows) {
+  const auto at = [rows](std::int32_t y) { return y < rows.begin ? rows.begin : y < rows.end ? y : rows.end; };
+  return {at(frame.top), at(frame.bottom)};
+}
+
 /// Where a row of pixels lies: offsets in bytes of the upper rows of samples, and weights of the lower ones.
 struct alignas(16) row_taps {
   std::uint32_t luma = 0;
@@ -186,15 +198,10 @@ PENSTOCK_PORTABLE void sample_covered(const sampled_frame& frame, const color_ru
   }
 }
 
-/// The colours of four pixels of row y of the tensor.
+/// The colours of four pixels of a row that the picture covers.
 template <sample_class Kind>
 PENSTOCK_PORTABLE void sample_row(const sampled_frame& frame, const color_rule& rule, const column_taps& column,
-                                  const row_taps& row, std::int32_t y, shared_traits traits, float (&out)[3][pixels]) {
-  if (y < frame.top || y >= frame.bottom) {
-    for (int k = 0; k < 3; ++k)
-      for (int i = 0; i < pixels; ++i) out[k][i] = rule.pad[k];
-    return;
-  }
+                                  const row_taps& row, shared_traits traits, float (&out)[3][pixels]) {
   sample_covered<Kind>(frame, rule, column, row, traits.tails, out);
   if (traits.whole) return;
   for (int k = 0; k < 3; ++k)

@@ -56,25 +56,37 @@ __global__ void __launch_bounds__(most_threads, 4)
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * strip::pixels;
   const int y0 = static_cast<int>(blockIdx.y) * rows_a_block;
   const int y1 = min(y0 + rows_a_block, job.height);
-  if (const int r = static_cast<int>(threadIdx.x); r < y1 - y0) rows[r] = strip::rows_of(frame, y0 + r);
-  const auto columns = strip::columns_of<Kind>(frame, x);
-  constexpr auto all = (1U << strip::pixels) - 1;
-  const strip::shared_traits traits{__any_sync(~0U, strip::has_tails(columns)) != 0,
-                                    __all_sync(~0U, x >= job.width || columns.covered == all) != 0};
-  __syncthreads();
-  if (x >= job.width) return;
+  const auto covered = strip::covered_rows(frame, {y0, y1});
 
-  const auto width = static_cast<unsigned>(job.width);
-  const auto plane = static_cast<unsigned>(sizeof(T)) * width * static_cast<unsigned>(job.height);
+  const auto plane = static_cast<unsigned>(sizeof(T)) * static_cast<unsigned>(job.width * job.height);
   const auto pixel_bytes = static_cast<unsigned>(sizeof(T)) * (Interleaved ? 3 : 1);
   auto* slot = job.slots + std::size_t{3} * plane * static_cast<unsigned>(item);
-  auto at = (static_cast<unsigned>(y0) * width + static_cast<unsigned>(x)) * pixel_bytes;
+  const auto store_row = [&](int y, const float(&v)[3][strip::pixels]) {
+    store<T, Interleaved>(slot, static_cast<unsigned>(y * job.width + x) * pixel_bytes, plane, v);
+  };
+
+  if (covered.begin < covered.end) { // all threads of the block agree
+    if (const int r = static_cast<int>(threadIdx.x); r < y1 - y0) rows[r] = strip::rows_of(frame, y0 + r);
+    const auto columns = strip::columns_of<Kind>(frame, x);
+    constexpr auto all = (1U << strip::pixels) - 1;
+    const strip::shared_traits traits{__any_sync(~0U, strip::has_tails(columns)) != 0,
+                                      __all_sync(~0U, x >= job.width || columns.covered == all) != 0};
+    __syncthreads();
+    if (x >= job.width) return;
 #pragma unroll 1
-  for (int y = y0; y < y1; ++y, at += width * pixel_bytes) {
-    float v[3][strip::pixels];
-    strip::sample_row<Kind>(frame, job.colors, columns, rows[y - y0], y, traits, v);
-    store<T, Interleaved>(slot, at, plane, v);
+    for (int y = covered.begin; y < covered.end; ++y) {
+      float v[3][strip::pixels];
+      strip::sample_row<Kind>(frame, job.colors, columns, rows[y - y0], traits, v);
+      store_row(y, v);
+    }
   }
+  if (x >= job.width) return;
+  float border[3][strip::pixels];
+  for (int k = 0; k < 3; ++k)
+    for (int i = 0; i < strip::pixels; ++i) border[k][i] = job.colors.pad[k];
+#pragma unroll 1
+  for (int y = y0; y < y1; ++y)
+    if (y < covered.begin || y >= covered.end) store_row(y, border);
 }
 
 template <class T, bool Interleaved, sample_class Kind>

@@ -1,6 +1,7 @@
 // Strips of the CUDA preprocess kernel on the CPU: the same functions, called as a block's threads call them.
 #include "kernels/sampling_strip.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -23,6 +24,7 @@ std::vector<float> sample_strips(const preprocess_spec& spec, const sampled_fram
   std::vector<float> out(3 * area, std::nanf(""));
   for (int y0 = 0; y0 < spec.height_px; y0 += rows_a_block) {
     const int y1 = std::min(y0 + rows_a_block, spec.height_px);
+    const auto covered = strip::covered_rows(frame, {y0, y1});
     std::vector<strip::row_taps> rows;
     for (int y = y0; y < y1; ++y) rows.push_back(strip::rows_of(frame, y));
     const int step = together * strip::pixels;
@@ -38,8 +40,12 @@ std::vector<float> sample_strips(const preprocess_spec& spec, const sampled_fram
         for (int x = x0; x < std::min(x0 + step, spec.width_px); ++x) {
           const auto thread = static_cast<std::size_t>((x - x0) / strip::pixels);
           float v[3][strip::pixels];
-          strip::sample_row<Kind>(frame, frame.colors, columns[thread], rows[static_cast<std::size_t>(y - y0)], y,
-                                  traits, v);
+          if (y >= covered.begin && y < covered.end) {
+            strip::sample_row<Kind>(frame, frame.colors, columns[thread], rows[static_cast<std::size_t>(y - y0)],
+                                    traits, v);
+          } else {
+            for (std::size_t k = 0; k < 3; ++k) std::fill(std::begin(v[k]), std::end(v[k]), frame.colors.pad[k]);
+          }
           const auto pixel = static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x);
           for (std::size_t k = 0; k < 3; ++k)
             out[spec.layout == core::tensor_layout::nchw ? k * area + pixel : 3 * pixel + k] =
