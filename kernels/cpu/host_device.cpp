@@ -149,7 +149,12 @@ class host_device final : public device {
   [[nodiscard]] core::expected<void> preprocess(stream&, const preprocess_batch& job) override {
     return cpu::preprocess(job);
   }
-  [[nodiscard]] core::expected<void> decode(stream&, const decode_batch& job) override { return cpu::decode(job); }
+  [[nodiscard]] core::expected<void> decode(stream&, const decode_batch& job) override {
+    for (const auto& output : job.outputs)
+      if (output.memory != info_.memory)
+        return core::fail(core::errc::invalid_argument, "the CPU cannot reach an output");
+    return cpu::decode(job);
+  }
   [[nodiscard]] core::expected<void> annotate(stream&, const annotate_job& job) override { return cpu::annotate(job); }
   [[nodiscard]] core::expected<void> to_jpeg_planes(stream&, const to_jpeg_planes_job& job) override {
     return cpu::to_jpeg_planes(job);

@@ -1,5 +1,6 @@
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <string>
 
 #include "kernels/cuda/device.hpp"
@@ -9,10 +10,10 @@ namespace penstock::kernels {
 
 namespace {
 
-/// What this machine has; `ordinals[i]` is CUDA's number of `status.devices[i]`.
+/// What this machine has.
 struct found_devices {
   cuda_status status;
-  std::vector<int> ordinals;
+  std::vector<std::string> unusable; ///< why a GPU cannot be used, by CUDA's number; empty for those that can
 };
 
 std::string version_text(int version) {
@@ -38,25 +39,26 @@ found_devices look() {
                     ", this build is for " + version_text(runtime) + ")";
     return found;
   }
-  std::string old;
   for (int i = 0; i < count; ++i) {
+    const auto name = "cuda:" + std::to_string(i);
+    auto& unusable = found.unusable.emplace_back();
     cudaDeviceProp properties;
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+    if (const auto result = cudaGetDeviceProperties(&properties, i); result != cudaSuccess) {
       static_cast<void>(cudaGetLastError());
+      unusable = name + ": " + cudaGetErrorString(result);
       continue;
     }
-    const auto capability = std::to_string(properties.major) + std::to_string(properties.minor);
+    const auto capability = "sm_" + std::to_string(properties.major) + std::to_string(properties.minor);
     if (properties.major * 10 + properties.minor < 75) {
-      old += std::string{old.empty() ? "" : ", "} + properties.name + " (sm_" + capability + ")";
+      unusable = name + ", " + properties.name + " (" + capability + "), is older than this build's kernels (sm_75)";
       continue;
     }
-    status.devices.push_back({"cuda:" + std::to_string(i), properties.name, core::memory_kind::device,
-                              properties.totalGlobalMem, "sm_" + capability, "CUDA " + version_text(driver)});
-    found.ordinals.push_back(i);
+    status.devices.push_back({name, properties.name, core::memory_kind::device, properties.totalGlobalMem, capability,
+                              "CUDA " + version_text(driver), static_cast<std::size_t>(i)});
   }
-  if (status.devices.empty())
-    status.absent =
-        old.empty() ? "there is no NVIDIA GPU" : "GPUs here are older than this build's kernels (sm_75): " + old;
+  if (!status.devices.empty()) return found;
+  for (const auto& reason : found.unusable) status.absent += (status.absent.empty() ? "GPUs here: " : "; ") + reason;
+  if (status.absent.empty()) status.absent = "there is no NVIDIA GPU";
   return found;
 }
 
@@ -72,10 +74,13 @@ const cuda_status& cuda() { return found().status; }
 core::expected<device_ptr> open_cuda_device(std::size_t index) {
   const auto& all = found();
   if (!all.status.absent.empty()) return core::fail(core::errc::unsupported, all.status.absent);
-  if (index >= all.ordinals.size())
-    return core::fail(core::errc::unsupported, "there is no CUDA device " + std::to_string(index) + ", only " +
-                                                   std::to_string(all.ordinals.size()));
-  return gpu::make_device(all.ordinals[index], all.status.devices[index]);
+  if (index >= all.unusable.size())
+    return core::fail(core::errc::unsupported, "there is no cuda:" + std::to_string(index) + " among the " +
+                                                   std::to_string(all.unusable.size()) + " GPUs here");
+  if (!all.unusable[index].empty()) return core::fail(core::errc::unsupported, all.unusable[index]);
+  const auto& devices = all.status.devices;
+  const auto device = std::find_if(devices.begin(), devices.end(), [&](const auto& d) { return d.index == index; });
+  return gpu::make_device(static_cast<int>(index), *device);
 }
 
 } // namespace penstock::kernels

@@ -114,7 +114,8 @@ TEST_CASE("the GPU refuses a workspace that is too small, and a job that does no
   desk d{*device};
   const auto cases = tests::decode_case_maker{core::element_type::f32, 1}.all();
   for (const auto* c : {&cases.front(), &*std::ranges::find_if(cases, [](const auto& x) { return !x.objects; })}) {
-    const auto views = c->views(); // never read
+    auto views = c->views(); // never read
+    for (auto& view : views) view.memory = core::memory_kind::device;
     tests::host_table table{*c};
     auto job = c->job(views);
     job.table = table.view();

@@ -10,7 +10,7 @@ inline penstock::kernels::device_ptr first_gpu() {
     WARN("skipped: " << status.absent);
     return nullptr;
   }
-  auto opened = penstock::kernels::open_cuda_device(0);
+  auto opened = penstock::kernels::open_cuda_device(status.devices.front().index);
   if (!opened) FAIL(opened.error().message);
   return *opened;
 }

@@ -1,8 +1,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels/device.hpp"
-#include "tests/catch.hpp"
+#include "tests/gpu/gpu.hpp"
 #include "tests/unit/media/clips.hpp"
 
 using namespace penstock;
@@ -10,18 +9,6 @@ using namespace penstock::media;
 using namespace penstock::media::test;
 
 namespace {
-
-/// Null, with a word, where there is no GPU.
-kernels::device_ptr gpu() {
-  const auto& status = kernels::cuda();
-  if (status.devices.empty()) {
-    WARN("skipped: " << status.absent);
-    return nullptr;
-  }
-  auto opened = kernels::open_cuda_device(0);
-  REQUIRE(opened);
-  return *opened;
-}
 
 /// A plane of a frame on the GPU, in host memory, behind all that its decoder has put on the default stream.
 kernels::buffer fetch(kernels::device& device, const core::frame_view& view, std::size_t plane, int rows) {
@@ -59,7 +46,9 @@ void check_same(kernels::device& device, const std::string& path) {
   INFO(path);
   const auto all = record(path);
   const auto expected = decode_all(all);
-  const auto outcomes = decode_all(all, {.cuda_device = 0}); // all at once: many more than a decoder has surfaces
+  const auto outcomes = decode_all(
+      all,
+      {.cuda_device = static_cast<int>(device.info().index)}); // all at once: many more than a decoder has surfaces
   REQUIRE(outcomes.size() == expected.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     INFO("frame " << i);
@@ -81,7 +70,7 @@ void check_same(kernels::device& device, const std::string& path) {
 } // namespace
 
 TEST_CASE("the GPU decodes to the frames of the CPU, bit for bit") {
-  const auto device = gpu();
+  const auto device = first_gpu();
   if (!device) return;
   check_same(*device, clip("gpu-h264.mp4", "-c:v libx264 -g 24 -bf 3", "640x362"));
   check_same(*device, clip("gpu-hevc.mp4", "-c:v libx265 -x265-params log-level=none", "640x360"));
@@ -89,7 +78,7 @@ TEST_CASE("the GPU decodes to the frames of the CPU, bit for bit") {
 }
 
 TEST_CASE("real footage is the same on the GPU and on the CPU") {
-  const auto device = gpu();
+  const auto device = first_gpu();
   if (!device) return;
   const auto* shared = std::getenv("PENSTOCK_SHARED");
   const auto folder = fs::path{shared ? shared : "../shared"} / "media";
@@ -103,7 +92,7 @@ TEST_CASE("real footage is the same on the GPU and on the CPU") {
 }
 
 TEST_CASE("ten bits from the GPU are those of the CPU") {
-  const auto device = gpu();
+  const auto device = first_gpu();
   if (!device) return;
   const auto all = record(clip("gpu-hevc10.mkv",
                                "-c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le "
@@ -113,7 +102,7 @@ TEST_CASE("ten bits from the GPU are those of the CPU") {
   const auto raw = folder() / "gpu-hevc10.yuv";
   ffmpeg("-i " + (folder() / "gpu-hevc10.mkv") + " -f rawvideo -pix_fmt yuv420p10le " + raw);
   const auto expected = read_file(raw);
-  const auto outcomes = decode_all(all, {.cuda_device = 0});
+  const auto outcomes = decode_all(all, {.cuda_device = static_cast<int>(device->info().index)});
   REQUIRE(outcomes.size() * (640 * 360 * 3) == expected.size());
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     REQUIRE(outcomes[i].frame);

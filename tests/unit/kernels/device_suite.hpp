@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -94,6 +95,24 @@ inline void check_preprocess(device& on, const preprocess_spec& spec, const core
 }
 
 inline void preprocess_agrees_with_reference(device& on, double levels) {
+  // whole numbers of strips of several blocks, rows alone between samples, and neither
+  for (const auto& [w, h] : {std::pair{1920, 40}, {3840, 8}, {1281, 37}}) {
+    for (const auto format : {pixel_format::nv12, pixel_format::i420}) {
+      const auto picture = make_noise(w, h, format, 2, 21);
+      for (const auto how : {kernels::fit::letterbox, kernels::fit::stretch, kernels::fit::crop}) {
+        for (const auto& [tw, th] : {std::pair{640, 40}, {1280, 20}, {40, 130}}) {
+          preprocess_spec spec;
+          spec.width_px = tw;
+          spec.height_px = th;
+          spec.fit = how;
+          spec.type = how == kernels::fit::crop ? element_type::f16 : element_type::f32;
+          INFO(w << "x" << h << " to " << tw << "x" << th << " format " << static_cast<int>(format) << " fit "
+                 << static_cast<int>(how));
+          check_preprocess(on, spec, picture.view, levels);
+        }
+      }
+    }
+  }
   for_each_geometry([&](preprocess_spec spec, const core::frame_view& frame) {
     spec.scale = {1, 1, 1};
     check_preprocess(on, spec, frame, levels);
@@ -112,10 +131,13 @@ inline void preprocess_takes_mixed_batches(device& on) {
     pictures.push_back(make_noise(size.width, size.height, format, i % 4 == 0 ? 6 : 0, i + 1));
     frames.push_back(pictures.back().view);
   }
-  for (const auto layout : {core::tensor_layout::nchw, core::tensor_layout::nhwc}) {
+  for (const auto& [layout, width] : {std::pair{core::tensor_layout::nchw, 66},
+                                      {core::tensor_layout::nhwc, 66},
+                                      {core::tensor_layout::nchw, 68},
+                                      {core::tensor_layout::nhwc, 68}}) {
     for (const auto filter : {kernels::filter::bilinear, kernels::filter::area}) {
       preprocess_spec spec;
-      spec.width_px = 66; // more than a tile
+      spec.width_px = width; // more than a tile; a multiple of 4 is sampled in strips where it can be
       spec.height_px = 35;
       spec.filter = filter;
       spec.layout = layout;
@@ -177,6 +199,32 @@ inline void preprocess_refuses_what_does_not_fit(device& on) {
   CHECK(on.preprocess(*stream, {spec, {}, view, 2})); // nothing to do
   REQUIRE(on.synchronize(*stream));
   CHECK(download(on, *stream, memory) == slots.bytes);
+}
+
+inline void decode_refuses_outputs_elsewhere(device& on) {
+  const auto stream = on.make_stream().value();
+  const kernels::class_spec spec{0, 4, 0, 2};
+  const std::array<std::int64_t, 2> shape{1, 4};
+  const std::array geometries{kernels::map(kernels::fit::letterbox, 40, 30, 32, 32)};
+  const std::vector<std::byte> zeros(256);
+  const auto outputs = upload(on, *stream, zeros.data(), zeros.size());
+  const auto counts = upload(on, *stream, zeros.data(), zeros.size());
+  const auto objects = upload(on, *stream, zeros.data(), zeros.size());
+  const auto workspace = upload(on, *stream, zeros.data(), zeros.size());
+  core::const_tensor_view view{outputs.data(), element_type::f32, shape, on.info().memory};
+  kernels::decode_batch job;
+  job.classes = &spec;
+  job.outputs = {&view, 1};
+  job.geometries = geometries;
+  job.table = {reinterpret_cast<std::uint32_t*>(counts.data()),
+               reinterpret_cast<kernels::device_object*>(objects.data()), 1, 2};
+  job.workspace = workspace.span();
+  CHECK(on.decode(*stream, job));
+  REQUIRE(on.synchronize(*stream));
+  view.memory = view.memory == core::memory_kind::host ? core::memory_kind::device : core::memory_kind::host;
+  const auto refused = on.decode(*stream, job);
+  REQUIRE(!refused);
+  CHECK(refused.error().code == core::errc::invalid_argument);
 }
 
 inline kernels::label_text label(std::string_view text) {

@@ -18,6 +18,10 @@ TEST_CASE("the host device refuses batches that do not fit and writes nothing th
   device_suite::preprocess_refuses_what_does_not_fit(*kernels::make_host_device());
 }
 
+TEST_CASE("the host device refuses to decode outputs that the CPU cannot reach") {
+  device_suite::decode_refuses_outputs_elsewhere(*kernels::make_host_device());
+}
+
 TEST_CASE("the host device keeps the order of work and calls back from a thread of its own") {
   device_suite::keeps_order(*kernels::make_host_device());
 }
@@ -79,7 +83,7 @@ TEST_CASE("many threads share the plans of batches") {
 TEST_CASE("without a CUDA device there is a reason") {
   const auto& status = kernels::cuda();
   CHECK(status.absent.empty() == !status.devices.empty());
-  const auto none = kernels::open_cuda_device(status.devices.size());
+  const auto none = kernels::open_cuda_device(status.devices.empty() ? 0 : status.devices.back().index + 1);
   REQUIRE(!none);
   CHECK(none.error().code == core::errc::unsupported);
   CHECK(!none.error().message.empty());
