@@ -48,7 +48,7 @@ fi
 cmake "${configure[@]}" >/dev/null
 
 wanted=(bench_gpu)
-[[ -n $checks && -z $host ]] && wanted+=(test_gpu)
+[[ -n $checks && -z $host ]] && wanted+=(test_gpu penstock penstock_engines)
 if [[ ,$only, == *,pipeline,* ]] && cmake --build "$build" --target help | grep -q '^penstock-engine-torch:'; then
   wanted+=(penstock-engine-torch)
 fi
@@ -57,7 +57,7 @@ cmake --build "$build" --target "${wanted[@]}"
 if [[ -z $host ]]; then
   "$build/bench/bench_gpu" --only none --json - >/dev/null # says why, and ends with 77, where no device can be used
   if [[ -n $checks ]]; then
-    ctest --test-dir "$build" -L gpu --no-tests=error --output-on-failure
+    PENSTOCK_TORCH_PYTHON=$python ctest --test-dir "$build" -L gpu --no-tests=error --output-on-failure
     tests/gpu/sanitize.sh "$build"
   fi
 fi
