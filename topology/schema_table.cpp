@@ -151,9 +151,11 @@ auto tracking() {
 auto sink() {
   auto s = object<sink_config>();
   s->need("kind", &sink_config::kind, word(&vocabulary::sink_kinds),
-          "`jsonl`: one JSON object per frame and line; `mp4`: the video with boxes, labels and tracks.")
-      .need("path", &sink_config::path, path(),
-            "File to write; `{stream}` stands for the stream's id. Folders are made.")
+          "`jsonl`: one JSON object per frame and line; `mp4`: the video with boxes, labels and tracks; `zmq`: results "
+          "for subscribers, see [the protocol](protocol.md).")
+      .add("path", &sink_config::path, path(true),
+           "File to write; `{stream}` stands for the stream's id. Folders are made. `zmq` has none.")
+      .add("listen", &sink_config::listen, tcp_address(), "Where `zmq` publishes the results of all streams.")
       .add("queue", &sink_config::queue, whole(1, 1'000'000), "Results of a stream that may wait for this sink.")
       .add("fps", &sink_config::fps, automatic(number(0.001, 1000)),
            "Nominal rate of an `mp4`; `auto`: the stream's own, after sampling.");
@@ -217,6 +219,16 @@ auto metrics() {
   return s;
 }
 
+auto ingest() {
+  auto s = object<ingest_config>();
+  s->add("listen", &ingest_config::listen, tcp_address(), "Where producers connect.")
+      .add("accept", &ingest_config::accept,
+           choice<ingest_accept>({{"declared", ingest_accept::declared}, {"any", ingest_accept::any}}),
+           "Streams that may be pushed: those with a uri `push://NAME`, or any.")
+      .add("streams", &ingest_config::streams, whole(1, 1'000'000), "Most streams that may appear by `any`.");
+  return s;
+}
+
 auto role() {
   auto scale = object<scale_config>();
   scale->add("min", &scale_config::min, whole(0), "Fewest machines of the role.")
@@ -249,6 +261,8 @@ auto role() {
            "which learn its machines' addresses from the head (port 0: any free one).")
       .add("dial", &node_config::dial, tcp_address(), "The head, that this role connects to.")
       .add("http", &node_config::http, host_port(), "Address of the HTTP gateway.")
+      .add("ingest", &node_config::ingest, std::make_shared<short_form_shape<ingest_config>>("listen", ingest()),
+           "Where programs push video; the address alone is enough. See [the protocol](protocol.md).")
       .add("scale", &node_config::scale, scale, "How many machines the role may have.")
       .add("link", &node_config::link, link, "What the first role of a cut sends to the second.");
   return s;
