@@ -101,8 +101,17 @@ __device__ __forceinline__ void do_rows(const preprocess_params& job, const samp
   }
 }
 
+/// Blocks that a multiprocessor is to have room for, and so what bounds registers: as many as spill next to none.
+constexpr int resident_blocks([[maybe_unused]] bool area) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ <= 800
+  if (area) return 2;
+#endif
+  return 3;
+}
+
 template <class T, bool Interleaved, bool Area>
-__global__ void __launch_bounds__(threads, 3) preprocess(const __grid_constant__ preprocess_params job) {
+__global__ void __launch_bounds__(threads, resident_blocks(Area))
+    preprocess(const __grid_constant__ preprocess_params job) {
   __shared__ pixel_taps columns[tile_width];
   __shared__ pixel_taps rows[tile_height];
   const int item = job.items[blockIdx.z];
