@@ -164,8 +164,8 @@ void dispatcher::worker_draining(core::worker_id worker, core::time_point now, a
   state_->place_waiting(now, out);
 }
 
-void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
-  state_->lose_worker(worker, true, now, out);
+void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused) {
+  state_->lose_worker(worker, excused ? loss::excused : loss::noticed, now, out);
 }
 
 void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out) {

@@ -108,8 +108,9 @@ class dispatcher {
   void worker_heartbeat(core::worker_id worker, core::time_point now);
   /// It takes nothing new and finishes what it has; live streams leave at their next segment.
   void worker_draining(core::worker_id worker, core::time_point now, actions& out);
-  /// The worker is known to be gone: its link broke, its process ended.
-  void worker_lost(core::worker_id worker, core::time_point now, actions& out);
+  /// The worker is known to be gone: its link broke, its process ended. `excused`: it gave its leases back for reasons
+  /// of its own, so nothing counts against its segments.
+  void worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused = false);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
                       actions& out);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -52,6 +53,13 @@ struct stream_state {
   [[nodiscard]] bool live() const noexcept { return limits.policy == stream_policy::live; }
 };
 
+/// How a worker went.
+enum class loss : std::uint8_t {
+  noticed, ///< it is known when it died
+  silent,  ///< it fell silent
+  excused, ///< it gave its leases back, which says nothing about them
+};
+
 struct dispatcher::state {
   dispatcher_config config;
   std::uint32_t epoch = 0;
@@ -86,8 +94,8 @@ struct dispatcher::state {
 
   // failing.cpp: what becomes of a segment whose worker did not do it
   void fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now, actions& out);
-  void die(stream_state& s, std::uint64_t number, bool certain, core::time_point now, actions& out);
-  void lose_worker(core::worker_id worker, bool noticed, core::time_point now, actions& out);
+  void die(stream_state& s, std::uint64_t number, unsigned weight, core::time_point now, actions& out);
+  void lose_worker(core::worker_id worker, loss how, core::time_point now, actions& out);
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
   void give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);

@@ -33,9 +33,10 @@ void head::add_stream(core::stream_id stream, const stream_config& config, core:
   assert(!streams_[stream.value]);
   const auto resume = config.limits.policy == stream_policy::lossless ? config.resume : std::nullopt;
   const auto from = resume.value_or(resume_point{});
-  streams_[stream.value] = std::make_unique<stream_state>(
-      stream_state{segmenter{config.codec, config.min_segment_packets},
-                   sampler{config.sample_frames_per_s, config.codec->frames_per_s}, resume, from.segment});
+  streams_[stream.value] =
+      std::make_unique<stream_state>(stream_state{segmenter{config.codec, config.min_segment_packets},
+                                                  sampler{config.sample_frames_per_s, config.codec->frames_per_s},
+                                                  from.segment > 0 ? resume : std::nullopt, from.segment});
   collector_.add_stream(stream, config.limits.policy, from);
   dispatcher_.add_stream(stream, config.limits, dispatcher_actions_, from.segment);
   settle(now, out);
@@ -102,8 +103,8 @@ void head::worker_draining(core::worker_id worker, core::time_point now, actions
   settle(now, out);
 }
 
-void head::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
-  dispatcher_.worker_lost(worker, now, dispatcher_actions_);
+void head::worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused) {
+  dispatcher_.worker_lost(worker, now, dispatcher_actions_, excused);
   settle(now, out);
 }
 
