@@ -46,6 +46,17 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
     stream.report.lossless = source.policy == topology::stream_policy::lossless;
     stream.report.finite = source.finite;
     stream.series = config.metrics->stream(source.id);
+    if (!config.checkpoint) continue;
+    stream.notes.progress = config.progress.at(streams_.size() - 1);
+    if (!stream.notes.progress.finished) continue;
+    stream.report.phase = stream_phase::finished;
+    stream.report.finished_before = true;
+  }
+  const auto& topology = config.topology;
+  if (!topology.quarantine.empty()) {
+    quarantine_ = std::make_unique<quarantine_writer>(
+        quarantine_config{topology.quarantine, static_cast<std::uint64_t>(topology.limits.quarantine_segments),
+                          static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
   }
   publish();
 }
@@ -83,6 +94,8 @@ void head_state::finish_if_done() {
       streams_, [](const head_stream& stream) { return stream.report.phase == stream_phase::finished; });
   if (all_finished && !finished_) {
     finished_ = true;
+    quarantine_.reset(); // writes what waits
+    save_checkpoint();
     export_metrics();
     publish();
     config_.on_finished();
@@ -134,6 +147,7 @@ void head_state::open_sinks(core::stream_id id, head_stream& stream, const core:
     config.context.stream = stream.source.id;
     config.context.path = topology::sink_path(configs[i], stream.source.id);
     config.context.labels = config_.labels;
+    if (stream.notes.progress.begun) config.context.resume_seq = stream.notes.progress.seq;
     const double rate = codec.frames_per_s > 0 ? codec.frames_per_s : 25;
     const double sampled = stream.source.sample_fps > 0 ? std::min(stream.source.sample_fps, rate) : rate;
     config.context.frames_per_s = configs[i].fps.value_or(sampled);
@@ -145,6 +159,7 @@ void head_state::open_sinks(core::stream_id id, head_stream& stream, const core:
     stream.sink_configs.push_back(std::move(config));
   }
   stream.sinks_open = stream.sinks.size();
+  if (stream.notes.progress.begun) stream.notes.sinks_unheard = stream.sinks.size();
 }
 
 void head_state::begin_closing(core::stream_id id, head_stream& stream) {
@@ -164,6 +179,8 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.sinks.clear();
   stream.tracker.reset();
   stream.forwarded.clear();
+  stream.failures.clear();
+  note_finished(stream);
   export_metrics();
   core_->remove_stream(id);
   if (!stop_deadline_) open_waiting();
@@ -177,7 +194,10 @@ void head_state::shut_down(const head_shutdown& message) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
     stream.stop.request_stop();
-    if (stream.report.phase == stream_phase::running && !std::exchange(stream.ended, true))
+    if (stream.report.phase != stream_phase::running || std::exchange(stream.ended, true)) continue;
+    if (config_.checkpoint && stream.notes.progress.begun)
+      core_->cancel({i}, now, actions_); // the next life does what is left
+    else
       core_->finish({i}, now, actions_);
   }
   if (message.grace <= message.grace.zero()) core_->shutdown(now, now, actions_);
@@ -192,6 +212,7 @@ void head_state::tick() {
   if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon_sinks();
   core_->tick(now, actions_);
   carry_out();
+  if (!finished_) save_checkpoint();
   export_metrics();
   publish();
   if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
@@ -204,7 +225,8 @@ void head_state::abandon_sinks() {
     if (stream.report.phase == stream_phase::running) {
       const auto settled = stream.acks.give_up();
       core_->acknowledged({i}, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
-    } else if (stream.report.phase == stream_phase::closing) {
+    } else if (stream.report.phase == stream_phase::closing ||
+               (stream.report.phase == stream_phase::opening && stream.notes.sinks_unheard > 0)) {
       sinks_abandoned_ = true;
       spdlog::error("stream {}: a sink did not finish in time", stream.source.id);
       finish_stream({i}, stream);
@@ -272,6 +294,7 @@ void head_state::on(const segment_failed& message) {
   if (id.stream.value >= streams_.size()) return; // from another machine: never sent there
   spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
   series_.lease_failures.add();
+  note_failure(message);
   core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
   carry_out();
 }
@@ -279,13 +302,14 @@ void head_state::on(const segment_failed& message) {
 void head_state::on(const source_opened& message) {
   auto& stream = stream_of(message.stream);
   if (stop_deadline_) return; // its end is on the way
-  stream.report.phase = stream_phase::running;
   stream.report.frames = message.frames;
+  stream.codec = message.codec;
   const auto& tracking = config_.topology.tracking;
   if (auto made = tracking::make_tracker({tracking.kind, tracking.min_iou, tracking.max_age, tracking.min_hits}))
     stream.tracker = std::move(*made);
   open_sinks(message.stream, stream, *message.codec);
-  core_->add_stream(message.stream, core_config(stream, message.codec), core::clock::now(), actions_);
+  if (stream.notes.sinks_unheard > 0) return; // they say first where they go on
+  begin(message.stream, stream);
   carry_out();
 }
 
@@ -314,8 +338,12 @@ void head_state::on(const source_ended& message) {
     spdlog::error("stream {}: {}", stream.source.id, message.error->message);
     stream.report.error = message.error;
   }
+  stream.notes.source_done = !message.error && !stop_deadline_;
   if (stream.report.phase == stream_phase::opening) {
-    finish_stream(message.stream, stream);
+    if (stream.sinks.empty())
+      finish_stream(message.stream, stream);
+    else
+      begin_closing(message.stream, stream);
   } else if (!std::exchange(stream.ended, true)) {
     core_->finish(message.stream, core::clock::now(), actions_);
     carry_out();
@@ -394,6 +422,7 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const source_ended& message) { forward(message); },
       [forward](const sink_ack& message) { forward(message); },
       [forward](const sink_closed& message) { forward(message); },
+      [forward](const sink_resumed& message) { forward(message); },
       [forward](const worker_joined& message) { forward(message); },
       [forward](const worker_alive& message) { forward(message); },
       [forward](const worker_leaving& message) { forward(message); },

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "actors/ack_book.hpp"
+#include "actors/checkpoint_writer.hpp"
+#include "actors/quarantine.hpp"
 #include "actors/run_report.hpp"
 #include "actors/sink.hpp"
 #include "actors/source.hpp"
@@ -44,8 +46,9 @@ using head_actor =
                      caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<source_opened>,
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
-                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>, caf::reacts_to<worker_joined>,
-                     caf::reacts_to<worker_alive>, caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>>;
+                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>, caf::reacts_to<sink_resumed>,
+                     caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>, caf::reacts_to<worker_leaving>,
+                     caf::reacts_to<worker_gone>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -70,6 +73,8 @@ struct head_config {
   std::shared_ptr<const std::vector<std::string>> labels;
   media::decode_options decode; ///< of sinks that need frames
   std::uint32_t epoch = 0;
+  std::shared_ptr<checkpoint_writer> checkpoint{}; ///< null: none is kept
+  std::vector<stream_progress> progress{};         ///< of each stream, in earlier lives; empty without a checkpoint
   std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board;
   std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
@@ -79,6 +84,15 @@ struct head_config {
 struct forwarded_segment {
   core::codec_ptr codec;
   std::uint32_t next = 0; ///< ordinal; a second lease sends the first ones again
+};
+
+/// What a stream's checkpoint needs to know besides what the core says.
+struct checkpoint_notes {
+  stream_progress progress;
+  std::map<std::uint64_t, std::uint64_t> emitted; ///< by segment: one past its last frame that sinks were given
+  std::size_t sinks_unheard = 0;                  ///< going on: sinks that have not said where
+  std::optional<std::uint64_t> sinks_next;        ///< going on: where the sink is that has the fewest frames
+  bool source_done = false;                       ///< the source came to its end by itself
 };
 
 /// One stream of a head.
@@ -92,12 +106,15 @@ struct head_stream {
   std::vector<sink_config> sink_configs;
   bool needs_frames = false; ///< one of the sinks does
   std::size_t sinks_open = 0;
+  core::codec_ptr codec; ///< of its first packets
+  checkpoint_notes notes;
   bool ended = false; ///< no more packets are taken from the source
   ack_book acks{0};
   sink_results group; ///< collected for the sinks while actions are carried out
   std::map<std::uint64_t, forwarded_segment> forwarded;
   metrics::stream_series series;
-  dispatch::ledger exported; ///< what the metrics say
+  std::map<std::uint64_t, std::vector<std::string>> failures; ///< by segment, what its workers said
+  dispatch::ledger exported;                                  ///< what the metrics say
 };
 
 class head_state {
@@ -122,6 +139,7 @@ class head_state {
   void on(const source_ended& message);
   void on(const sink_ack& message);
   void on(const sink_closed& message);
+  void on(const sink_resumed& message);
   void on(const worker_joined& message);
   void on(const worker_alive& message);
   void on(const worker_leaving& message);
@@ -135,8 +153,13 @@ class head_state {
   void abandon_sinks();
   void open_source(core::stream_id id, head_stream& stream);
   void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
+  void begin(core::stream_id id, head_stream& stream); ///< its packets may come
   void begin_closing(core::stream_id id, head_stream& stream);
   void finish_stream(core::stream_id id, head_stream& stream);
+  void note_failure(const segment_failed& message);
+  [[nodiscard]] bool left_to_next_life(core::stream_id id, const head_stream& stream) const;
+  void note_finished(head_stream& stream);
+  void save_checkpoint();
   void export_metrics(); ///< also brings the reports' ledgers up to date
   void publish();
 
@@ -166,6 +189,8 @@ class head_state {
   worker_actor packets_to_; ///< where `packets_` go
   segment_packets packets_; ///< consecutive packets of one segment, sent in one message
   std::vector<core::stream_id> touched_;
+  std::unique_ptr<quarantine_writer> quarantine_;
+  bool checkpoint_changed_ = false;
   metrics::dispatch_series series_;
   std::optional<core::time_point> stop_deadline_; ///< set: nothing more is read, and what is left then is dropped
   std::optional<std::string> failure_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <caf/actor_cast.hpp>
 #include <caf/send.hpp>
+#include <ctime>
 #include <fmt/format.h>
 #include <optional>
 #include <spdlog/spdlog.h>
@@ -12,6 +13,7 @@
 #include "actors/actor_runtime.hpp"
 #include "actors/head.hpp"
 #include "actors/link_events.hpp"
+#include "actors/resume.hpp"
 #include "actors/stages.hpp"
 #include "actors/stages_digest.hpp"
 #include "core/cores.hpp"
@@ -47,7 +49,7 @@ struct node::impl {
   }
 
   /// Opens the door for workers of other machines.
-  core::expected<void> open_gate(const topology::node_config& role, const node_options& options);
+  core::expected<void> open_gate(const topology::node_config& role, const node_options& options, std::uint32_t epoch);
 };
 
 namespace {
@@ -69,7 +71,8 @@ bool works(const topology::node_config& role) {
 
 } // namespace
 
-core::expected<void> node::impl::open_gate(const topology::node_config& role, const node_options& options) {
+core::expected<void> node::impl::open_gate(const topology::node_config& role, const node_options& options,
+                                           std::uint32_t epoch) {
   auto digest = stages_digest(topology);
   if (!digest) return tl::unexpected{digest.error()};
   transport::hub_options hub_with;
@@ -80,7 +83,7 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
 
   worker_gate_config gate_with;
   gate_with.hub = hub;
-  gate_with.epoch = options.epoch;
+  gate_with.epoch = epoch;
   gate_with.lease_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(topology.dispatch.lease_timeout);
   for (const auto& other : topology.nodes)
     if (other.role != role.role && works(other)) gate_with.roles.push_back(other.role);
@@ -121,6 +124,19 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
     head_with.labels = std::move(*labels);
   }
 
+  head_with.epoch = options.epoch;
+  if (!topology.checkpoint.empty()) {
+    const auto now_s = static_cast<std::uint32_t>(std::time(nullptr));
+    auto resumed = resume(topology, *streams, options.fresh, now_s);
+    if (!resumed) return tl::unexpected{resumed.error()};
+    head_with.epoch = resumed->epoch;
+    head_with.checkpoint = std::move(resumed->writer);
+    head_with.progress = std::move(resumed->streams);
+  } else if (options.fresh) {
+    return core::fail(core::errc::bad_config, "checkpoint: there is none that --fresh could forget");
+  }
+
+  const auto epoch = head_with.epoch;
   auto finished = end_signal::make();
   if (!finished) return tl::unexpected{finished.error()};
   state->finished = std::move(*finished);
@@ -130,7 +146,6 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   head_with.topology = topology;
   head_with.streams = std::move(*streams);
   head_with.decode = decode_options_of(topology);
-  head_with.epoch = options.epoch;
   head_with.metrics = state->metrics;
   head_with.board = state->board;
   head_with.on_finished = [signal = state->finished.get()] { signal->raise(); };
@@ -144,7 +159,7 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
     state->stages = std::move(worker.actors);
   }
   if (gate_role != nullptr) {
-    if (auto open = state->open_gate(*gate_role, options); !open) return tl::unexpected{open.error()};
+    if (auto open = state->open_gate(*gate_role, options, epoch); !open) return tl::unexpected{open.error()};
     started.gate = state->gate;
   }
   caf::anon_send(state->head, std::move(started));

@@ -22,7 +22,8 @@ struct node_options {
   kernels::device_ptr device{};    ///< batches go through this one, also where the model runs in host memory (tests)
   std::string role{};              ///< of the topology's `nodes`, which this process runs; empty: everything is here
   std::string listen{};            ///< instead of the role's
-  std::uint32_t epoch = 0;         ///< of this life of the head, above those before
+  std::uint32_t epoch = 0;         ///< of this life of the head, above those before; a checkpoint knows better
+  bool fresh = false;              ///< forget the checkpoint
   std::optional<transport::key_ring> keys{}; ///< of links to other machines
 };
 

@@ -40,9 +40,8 @@ class result_sink {
   /// group count as not written.
   [[nodiscard]] virtual core::expected<void> flush() = 0;
 
-  /// Where the output goes on: frames before this one (by seq) are in it, or in one that an earlier life of the head
-  /// left, and are not written again.
-  [[nodiscard]] virtual std::uint64_t next_seq() const noexcept { return 0; }
+  /// Where the output goes on, if it can tell: frames before this one (by seq) are in it, and are not written again.
+  [[nodiscard]] virtual std::optional<std::uint64_t> next_seq() const noexcept { return std::nullopt; }
 
   /// What is really written, where that is not the context's path.
   [[nodiscard]] virtual std::filesystem::path output() const { return {}; }

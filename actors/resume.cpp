@@ -42,7 +42,7 @@ core::expected<std::vector<checkpoint_stream>> describe(const std::vector<topolo
   std::vector<checkpoint_stream> described;
   for (const auto& stream : streams) {
     auto& to = described.emplace_back();
-    if (stream.policy != topology::stream_policy::lossless || !stream.finite) continue;
+    if (!can_go_on(stream)) continue;
     to.id = stream.id;
     to.source = topology::display_uri(stream.uri);
     if (stream.sample_fps > 0) to.source += fmt::format(" at {} frames/s", stream.sample_fps);
@@ -64,6 +64,11 @@ core::expected<void> check_same(const checkpoint_stream& before, const checkpoin
 }
 
 } // namespace
+
+bool can_go_on(const topology::stream_source& stream) {
+  return stream.finite && stream.policy == topology::stream_policy::lossless &&
+         stream.kind != topology::source_kind::pushed;
+}
 
 core::expected<resumption> resume(const topology::config& topology, const std::vector<topology::stream_source>& streams,
                                   bool fresh, std::uint32_t now_s) {

@@ -11,6 +11,9 @@
 
 namespace penstock::actors {
 
+/// Whether a stream is noted in a checkpoint: where it can be read again from its beginning, and has an end.
+[[nodiscard]] bool can_go_on(const topology::stream_source& stream);
+
 /// What a life of a head begins with.
 struct resumption {
   std::shared_ptr<checkpoint_writer> writer;

@@ -105,6 +105,7 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   const auto& config = topology->config;
   actors::node_options options;
   options.version = PENSTOCK_VERSION;
+  options.fresh = args.fresh;
   if (wanted_role) {
     const auto role = find_role(*topology, *wanted_role, topology::stage::source);
     const auto keys = role ? keys_of(*topology, role->role, "head") : tl::unexpected{role.error()};
@@ -154,6 +155,7 @@ void add_pipeline_options(CLI::App& command, pipeline_arguments& args) {
   command.add_option("--metrics", args.metrics, "Serve /metrics, /healthz and /readyz here")->type_name("HOST:PORT");
   command.add_option("--ledger", args.ledger, "Write the ledger as JSON; - for standard output")->type_name("FILE");
   command.add_option("--json", args.json, "Write ledger and figures as JSON; - for standard output")->type_name("FILE");
+  command.add_flag("--fresh", args.fresh, "Forget the checkpoint and begin anew");
   command.add_flag("--quiet", args.quiet, "Show no progress");
 }
 

@@ -19,6 +19,7 @@ struct pipeline_arguments {
   std::string json;
   std::string listen; ///< instead of the role's
   bool quiet = false;
+  bool fresh = false; ///< forget the checkpoint
 };
 
 void add_pipeline_options(CLI::App& command, pipeline_arguments& arguments);

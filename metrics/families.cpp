@@ -42,6 +42,8 @@ constexpr std::array all_families{
     family_info{"penstock_dispatch_lease_failures_total", "counter", "", "Leases that ended without all results"},
     family_info{"penstock_dispatch_quarantined_segments_total", "counter", "",
                 "Segments given up after too many attempts"},
+    family_info{"penstock_dispatch_quarantine_refused_segments_total", "counter", "",
+                "Given-up segments that were not kept for inspection: no room, or the disk failed"},
     family_info{"penstock_dispatch_duplicate_results_total", "counter", "", "Results that came twice or too late"},
     family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
     family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
@@ -169,6 +171,7 @@ dispatch_series registry::dispatch() {
   series.leases = impl_->make_counter("penstock_dispatch_leases_total");
   series.lease_failures = impl_->make_counter("penstock_dispatch_lease_failures_total");
   series.quarantined = impl_->make_counter("penstock_dispatch_quarantined_segments_total");
+  series.quarantine_refused = impl_->make_counter("penstock_dispatch_quarantine_refused_segments_total");
   series.duplicates = impl_->make_counter("penstock_dispatch_duplicate_results_total");
   series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
   series.workers = impl_->make_gauge("penstock_dispatch_workers");

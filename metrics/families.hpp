@@ -61,8 +61,9 @@ struct dispatch_series {
   counter leases;
   counter lease_failures;
   counter quarantined;
-  counter duplicates; ///< results that came twice or too late
-  gauge waiting;      ///< segments that no worker holds
+  counter quarantine_refused; ///< of them, those not kept for inspection
+  counter duplicates;         ///< results that came twice or too late
+  gauge waiting;              ///< segments that no worker holds
   gauge workers;
 };
 

@@ -131,7 +131,7 @@ class jsonl_sink : public result_sink {
     return {};
   }
 
-  std::uint64_t next_seq() const noexcept override { return next_seq_; }
+  std::optional<std::uint64_t> next_seq() const noexcept override { return next_seq_; }
 
   core::expected<void> close() override {
     if (::close(file_.release()) != 0) return tl::unexpected{os_error(context_.path)};

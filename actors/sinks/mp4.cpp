@@ -40,7 +40,6 @@ class mp4_sink : public result_sink {
 
   core::expected<void> flush() override { return {}; }
 
-  std::uint64_t next_seq() const noexcept override { return context_.resume_seq.value_or(0); }
   std::filesystem::path output() const override { return context_.path; }
 
   core::expected<void> close() override { return writer_ ? writer_->close() : core::expected<void>{}; }
