@@ -92,7 +92,9 @@ void stage_gate_state::expel(senders::iterator who, const std::string& why) {
   spdlog::warn("{}: {}", who->second.name, why);
   const auto peer = who->first;
   part(peer, why);
-  config_.hub->close(peer, false);
+  // If it does not take this either, the answer to what it sends next tells it.
+  static_cast<void>(config_.hub->send(peer, transport::refused{transport::protocol_version, true, why}));
+  config_.hub->close(peer);
 }
 
 /// What it sent and what is not with the stages yet is dropped; outcomes of the rest are void.
