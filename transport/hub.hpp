@@ -50,7 +50,9 @@ struct hub_options {
   std::chrono::milliseconds handshake{5000};         ///< longest time until a connection is a peer
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{2000};
-  std::chrono::milliseconds stuck{10'000}; ///< a peer that takes nothing of what waits for it for so long is given up
+  /// A peer that takes nothing of what waits for it for so long is given up. Whatever is sent must pass within that
+  /// time.
+  std::chrono::milliseconds stuck{10'000};
 };
 
 /// What went over the links since the start, for metrics.
@@ -59,18 +61,21 @@ struct hub_counters {
   std::uint64_t messages_received = 0;
   std::uint64_t bytes_sent = 0; ///< headers and payloads
   std::uint64_t bytes_received = 0;
-  std::uint64_t refused_full = 0;     ///< `send_result::full`, and EAGAIN of a socket after which a peer was given up
-  std::uint64_t refused_messages = 0; ///< from outside: not of the protocol, too large, another version
-  std::uint64_t refused_keys = 0;     ///< connections with a key that is not listed
+  std::uint64_t refused_full = 0;       ///< `send_result::full`, and EAGAIN of a socket after which a peer was given up
+  std::uint64_t refused_messages = 0;   ///< from outside: not of the protocol, too large, another version
+  std::uint64_t refused_keys = 0;       ///< connections with a key that is not listed
+  std::uint64_t refused_handshakes = 0; ///< connections that did not speak ZMTP, not in time, or with keys at one end
   std::uint64_t connections_lost = 0;
 };
+
+class hub_guest;
 
 /// One thread that owns every ZeroMQ socket of the process. Others give it messages through a bounded queue per peer
 /// and wake it; it never blocks on a peer. Thread-safe.
 class hub {
  public:
   [[nodiscard]] static core::expected<std::unique_ptr<hub>> start(hub_options options);
-  ~hub(); ///< sends what is queued for at most a second, then closes
+  ~hub(); ///< sends what is queued for at most a second, then closes. Not on its own thread.
   hub(const hub&) = delete;
   hub& operator=(const hub&) = delete;
 
@@ -80,15 +85,26 @@ class hub {
 
   /// Connects, and again with backoff whenever the connection is lost, until `close`. `connected` says when messages
   /// can be sent; before that, and after `lost`, they are `gone`: both ends begin anew with each connection.
-  [[nodiscard]] core::expected<peer_id> dial(const std::string& address, link_events events);
+  /// `server_key`: the other end's public key, where that is not the head's.
+  [[nodiscard]] core::expected<peer_id> dial(const std::string& address, link_events events,
+                                             const std::string& server_key = {});
 
   /// Never blocks. Messages to one peer arrive in order, or the peer is `lost`.
   [[nodiscard]] send_result send(peer_id to, const message& m);
 
-  /// Forgets the peer: what it still sends is answered with `refused{rejoin}`. After what is queued for it, if `flush`.
+  /// Forgets the peer, of which no more is heard: what it still sends is answered with `refused{rejoin}`. If `flush`,
+  /// what is queued for it goes out before.
   void close(peer_id peer, bool flush = true);
 
   [[nodiscard]] hub_counters counters() const;
+
+  // -- for this room: sockets of other protocols on the same thread (raw_door.hpp, publisher.hpp)
+
+  /// Errors as `listen`, whose rules for addresses hold.
+  [[nodiscard]] core::expected<void> attach(std::shared_ptr<hub_guest> guest, const std::string& address,
+                                            bool insecure);
+  /// Has the thread do something.
+  void request(std::function<void()> what);
 
  private:
   struct impl;

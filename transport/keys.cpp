@@ -23,37 +23,29 @@ core::error os_error(const std::filesystem::path& path) {
           path.string() + ": " + std::generic_category().message(errno)};
 }
 
-/// Lines of a key file; `#` begins a comment.
 core::expected<std::vector<std::string>> read_keys(const std::filesystem::path& file, std::size_t wanted) {
   std::ifstream in{file};
   if (!in) return tl::unexpected{os_error(file)};
-  std::vector<std::string> keys;
-  for (std::string line; std::getline(in, line);) {
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-    if (line.empty() || line.front() == '#') continue;
-    std::array<std::uint8_t, 32> binary{};
-    if (line.size() != key_length || zmq_z85_decode(binary.data(), line.c_str()) == nullptr)
-      return core::fail(core::errc::corrupt,
-                        fmt::format("{}: a line that is no key of {} characters", file.string(), key_length));
-    keys.push_back(std::move(line));
-  }
-  if (keys.size() != wanted)
-    return core::fail(core::errc::corrupt,
-                      fmt::format("{}: {} keys where there must be {}", file.string(), keys.size(), wanted));
+  auto keys = parse_keys(in, wanted);
+  if (!keys) return core::fail(file.string(), std::move(keys).error());
   return keys;
+}
+
+core::error taken(const std::filesystem::path& file) {
+  return {core::errc::io, file.string() + ": there is a key of this name already"};
 }
 
 core::expected<void> write_new(const std::filesystem::path& file, const std::string& text, mode_t mode) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0) {
-    auto error = os_error(file);
-    if (errno == EEXIST) error.message = file.string() + ": there is a key of this name already";
-    return tl::unexpected{std::move(error)};
-  }
+  if (fd < 0) return tl::unexpected{errno == EEXIST ? taken(file) : os_error(file)};
   const auto written = ::write(fd, text.data(), text.size());
-  const bool whole = written == static_cast<ssize_t>(text.size());
-  if (::close(fd) != 0 || !whole) return tl::unexpected{os_error(file)};
-  return {};
+  if (written >= 0 && written < static_cast<ssize_t>(text.size())) errno = ENOSPC;
+  std::optional<core::error> failed;
+  if (written != static_cast<ssize_t>(text.size())) failed = os_error(file);
+  if (::close(fd) != 0 && !failed) failed = os_error(file);
+  if (!failed) return {};
+  ::unlink(file.c_str()); // it is none
+  return tl::unexpected{std::move(*failed)};
 }
 
 } // namespace
@@ -65,9 +57,35 @@ key_pair make_key_pair() {
   return {open.data(), secret.data()};
 }
 
-core::expected<key_pair> write_key_pair(const std::filesystem::path& folder, const std::string& name) {
+core::expected<std::vector<std::string>> parse_keys(std::istream& text, std::size_t wanted) {
+  std::vector<std::string> keys;
+  for (std::string line; std::getline(text, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (line.empty() || line.front() == '#') continue;
+    std::array<std::uint8_t, 32> binary{};
+    if (line.size() != key_length || zmq_z85_decode(binary.data(), line.c_str()) == nullptr)
+      return core::fail(core::errc::corrupt, fmt::format("a line that is no key of {} characters", key_length));
+    keys.push_back(std::move(line));
+  }
+  if (keys.size() != wanted)
+    return core::fail(core::errc::corrupt, fmt::format("{} keys where there must be {}", keys.size(), wanted));
+  return keys;
+}
+
+core::expected<void> may_write_key_pair(const std::filesystem::path& folder, const std::string& name) {
   if (name.empty() || name.find('/') != std::string::npos || name.front() == '.')
     return core::fail(core::errc::bad_config, fmt::format("\"{}\" is no name for a key", name));
+  for (const auto* ending : {".key", ".key_secret"}) {
+    const auto file = folder / (name + ending);
+    std::error_code failed;
+    if (std::filesystem::exists(file, failed)) return tl::unexpected{taken(file)};
+    if (failed) return core::fail(core::errc::io, file.string() + ": " + failed.message());
+  }
+  return {};
+}
+
+core::expected<key_pair> write_key_pair(const std::filesystem::path& folder, const std::string& name) {
+  if (auto ok = may_write_key_pair(folder, name); !ok) return tl::unexpected{std::move(ok).error()};
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) return core::fail(core::errc::io, folder.string() + ": " + failed.message());
@@ -77,7 +95,10 @@ core::expected<key_pair> write_key_pair(const std::filesystem::path& folder, con
       fmt::format("# public key, then secret key, of {}\n{}\n{}\n", name, pair.public_key, pair.secret_key);
   const auto open = fmt::format("# public key of {}\n{}\n", name, pair.public_key);
   if (auto ok = write_new(folder / (name + ".key_secret"), secret, 0600); !ok) return tl::unexpected{ok.error()};
-  if (auto ok = write_new(folder / (name + ".key"), open, 0644); !ok) return tl::unexpected{ok.error()};
+  if (auto ok = write_new(folder / (name + ".key"), open, 0644); !ok) {
+    std::filesystem::remove(folder / (name + ".key_secret"), failed);
+    return tl::unexpected{ok.error()};
+  }
   return pair;
 }
 

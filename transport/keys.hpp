@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,9 +27,15 @@ struct key_ring {
 
 [[nodiscard]] key_pair make_key_pair();
 
-/// Writes a new pair NAME.key and NAME.key_secret (0600) into the folder, which is made. Error: `io`, also where the
-/// name is taken.
+/// Whether a new pair of that name can be written. Errors as those of `write_key_pair`.
+[[nodiscard]] core::expected<void> may_write_key_pair(const std::filesystem::path& folder, const std::string& name);
+
+/// Writes a new pair NAME.key and NAME.key_secret (0600) into the folder, which is made. Errors: `io`, also where the
+/// name is taken; `bad_config` for a name that is none.
 [[nodiscard]] core::expected<key_pair> write_key_pair(const std::filesystem::path& folder, const std::string& name);
+
+/// The keys in a text, one a line; lines that begin with `#` are comments. `corrupt` unless there are `wanted` of them.
+[[nodiscard]] core::expected<std::vector<std::string>> parse_keys(std::istream& text, std::size_t wanted);
 
 /// Reads what node `name` needs. Errors name the file: `not_found`, `corrupt`, `bad_config` where others can read a
 /// secret.

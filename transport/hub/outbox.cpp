@@ -17,6 +17,7 @@ std::size_t bytes_of(const parts& p, std::size_t payload_bytes) { return p.heade
 
 send_result outbox::put(const message& m, bool& first) {
   const std::lock_guard lock{mutex_};
+  first = false;
   if (!open_) return send_result::gone;
   if (messages_ >= most_messages_ || bytes_ >= most_bytes_) return send_result::full;
   first = bundles_.empty();
@@ -52,11 +53,6 @@ void outbox::close() {
   bundles_.clear();
   messages_ = 0;
   bytes_ = 0;
-}
-
-void outbox::open() {
-  const std::lock_guard lock{mutex_};
-  open_ = true;
 }
 
 bool outbox::empty() const {

@@ -24,8 +24,6 @@ class outbox {
 
   /// Nothing more is taken; `send_result::gone` from now on.
   void close();
-  /// Takes messages (again), from an empty queue.
-  void open();
 
   [[nodiscard]] bool empty() const;
 

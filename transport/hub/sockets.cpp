@@ -9,10 +9,11 @@
 namespace penstock::transport {
 
 void configure(zmq::socket_t& socket, const hub_options& options) {
-  // Credit decides what is in flight; these are what stands behind it where a peer does not keep to it.
-  constexpr int most_bundles = 1000;
-  socket.set(zmq::sockopt::sndhwm, most_bundles);
-  socket.set(zmq::sockopt::rcvhwm, most_bundles);
+  // Credit decides what is in flight, and `flight` what ZeroMQ is given of it; these are what stands behind both.
+  constexpr int most_bundles_out = 1000;
+  constexpr int most_bundles_in = 128;
+  socket.set(zmq::sockopt::sndhwm, most_bundles_out);
+  socket.set(zmq::sockopt::rcvhwm, most_bundles_in);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.limits.payload_bytes));
   socket.set(zmq::sockopt::linger, 0);
   const auto heartbeat = static_cast<int>(options.heartbeat.count());
@@ -21,6 +22,8 @@ void configure(zmq::socket_t& socket, const hub_options& options) {
   socket.set(zmq::sockopt::heartbeat_ttl, 4 * heartbeat);
   socket.set(zmq::sockopt::handshake_ivl, static_cast<int>(options.handshake.count()));
   socket.set(zmq::sockopt::tcp_keepalive, 1);
+  // Frees what waits for a peer that was given up: the kernel ends the connection.
+  socket.set(zmq::sockopt::tcp_maxrt, static_cast<int>(2 * options.stuck.count()));
 }
 
 void secure(zmq::socket_t& socket, const hub_options& options, bool listens) {
@@ -37,27 +40,28 @@ void secure(zmq::socket_t& socket, const hub_options& options, bool listens) {
 
 namespace {
 
-using holder = std::shared_ptr<const void>;
+/// Memory that ZeroMQ uses until it calls `free_loan`.
+struct loan {
+  std::vector<std::byte> header; ///< one of the two
+  shared_bytes payload;
+  std::shared_ptr<flight> account;
+};
 
-void free_header(void*, void* hint) { delete static_cast<std::vector<std::byte>*>(hint); }
-void free_holder(void*, void* hint) { delete static_cast<holder*>(hint); }
-
-zmq::message_t message_of(std::vector<std::byte>&& header) {
-  auto* kept = new std::vector<std::byte>{std::move(header)};
-  return {kept->data(), kept->size(), free_header, kept};
+void free_loan(void* data, void* hint) {
+  const std::unique_ptr<loan> ended{static_cast<loan*>(hint)};
+  const auto size = data == ended->header.data() ? ended->header.size() : ended->payload.bytes.size();
+  if (ended->account) ended->account->release(size);
 }
 
-zmq::message_t message_of(shared_bytes&& payload) {
-  constexpr std::size_t cheap_to_copy = 1024;
-  const auto size = payload.bytes.size();
-  if (size <= cheap_to_copy) return {payload.bytes.data(), size};
-  auto* kept = new holder{std::move(payload.owner)};
-  return {const_cast<std::byte*>(payload.bytes.data()), size, free_holder, kept};
+zmq::message_t message_of(std::unique_ptr<loan> lent) {
+  const auto bytes = lent->header.empty() ? lent->payload.bytes : std::span<const std::byte>{lent->header};
+  if (lent->account) lent->account->add(bytes.size());
+  return {const_cast<std::byte*>(bytes.data()), bytes.size(), free_loan, lent.release()};
 }
 
 } // namespace
 
-sent send(zmq::socket_t& socket, const std::string* to, parts& bundle) {
+sent send(zmq::socket_t& socket, const std::string* to, parts& bundle, const std::shared_ptr<flight>& account) {
   const auto more = [&](std::size_t behind) {
     return zmq::send_flags::dontwait | (behind > 0 ? zmq::send_flags::sndmore : zmq::send_flags::none);
   };
@@ -69,9 +73,12 @@ sent send(zmq::socket_t& socket, const std::string* to, parts& bundle) {
     } else if (!(socket.get(zmq::sockopt::events) & ZMQ_POLLOUT)) {
       return sent::would_block;
     }
-    if (!socket.send(message_of(std::move(bundle.header)), more(behind_header))) return sent::unreachable;
+    if (!socket.send(message_of(std::make_unique<loan>(loan{std::move(bundle.header), {}, account})),
+                     more(behind_header)))
+      return sent::unreachable;
     for (std::size_t i = 0; i < behind_header; ++i) {
-      if (!socket.send(message_of(std::move(bundle.payloads[i])), more(behind_header - i - 1)))
+      if (!socket.send(message_of(std::make_unique<loan>(loan{{}, std::move(bundle.payloads[i]), account})),
+                       more(behind_header - i - 1)))
         return sent::unreachable;
     }
     return sent::all;
@@ -113,6 +120,7 @@ connection_monitor::connection_monitor(zmq::context_t& context, zmq::socket_t& s
                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
   if (zmq_socket_monitor(watched_.handle(), address.c_str(), wanted) != 0) throw zmq::error_t{};
   events_.set(zmq::sockopt::linger, 0);
+  events_.set(zmq::sockopt::rcvhwm, 0); // ZeroMQ's own thread must never wait for room
   events_.connect(address);
 }
 

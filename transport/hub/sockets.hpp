@@ -1,14 +1,15 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
 
 #include "transport/hub.hpp"
+#include "transport/hub/flight.hpp"
 #include "transport/wire.hpp"
 
 /// What the hub needs of ZeroMQ, in its own words.
@@ -23,8 +24,10 @@ void secure(zmq::socket_t& socket, const hub_options& options, bool listens);
 /// Sends a bundle, all of it or nothing.
 enum class sent : std::uint8_t { all, would_block, unreachable };
 
-/// To a ROUTER's peer, or (no `to`) by a DEALER. On `all` the bundle is used up.
-[[nodiscard]] sent send(zmq::socket_t& socket, const std::string* to, parts& bundle);
+/// To a ROUTER's peer, or (no `to`) by a DEALER. On `all` the bundle is used up, and accounted for (if at all) in
+/// `account` while ZeroMQ holds it.
+[[nodiscard]] sent send(zmq::socket_t& socket, const std::string* to, parts& bundle,
+                        const std::shared_ptr<flight>& account);
 
 /// What a socket received.
 struct received_bundle {

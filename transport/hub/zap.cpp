@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <spdlog/spdlog.h>
+#include <utility>
 #include <vector>
 
 namespace penstock::transport {
@@ -27,7 +29,11 @@ std::size_t gatekeeper::answer() {
     while (part.more() && questions_.recv(part, zmq::recv_flags::none)) question.push_back(part.to_string());
     question.resize(std::max<std::size_t>(question.size(), 7));
     const bool may = question[5] == "CURVE" && allowed_.contains(question[6]);
-    if (!may) ++refused;
+    if (!may) {
+      ++refused;
+      if (std::exchange(last_refused_, question[3]) != question[3])
+        spdlog::warn("a connection from {} was refused: its key is not in the key folder", question[3]);
+    }
     const std::array<std::string, 6> reply{
         "1.0", question[1], may ? "200" : "400", may ? "OK" : "this key is not listed", "", ""};
     for (std::size_t i = 0; i < reply.size(); ++i)

@@ -17,11 +17,12 @@ class gatekeeper {
   [[nodiscard]] zmq::socket_t& socket() noexcept { return questions_; }
 
   /// Answers what was asked; returns how many were turned away.
-  std::size_t answer();
+  [[nodiscard]] std::size_t answer();
 
  private:
   zmq::socket_t questions_;
   std::set<std::string> allowed_;
+  std::string last_refused_; ///< address that was logged last
 };
 
 } // namespace penstock::transport
