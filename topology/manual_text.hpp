@@ -67,8 +67,9 @@ With `checkpoint` a head that ended before its streams did goes on where it was,
   one is begun beside it (`door-2.mp4`), with the noted frame. The last two seconds of the first may be lost if the program
   was killed, and its last frames may be in both.
 - A stop (SIGINT, SIGTERM) is quick: what was read and is not done is left to the next start (`shutdown` in the ledger).
-- Every frame is in the files once, over all lives. (Sinks that cannot tell what they had get frames from the noted one on again.) `received` and `delivered` count from where the stream went on, which the
-  report at exit names ("resumed at frame N"). Trackers start anew there.
+- Every frame is in a `jsonl` file once, over all lives. Sinks that cannot tell what they had get frames from the noted one
+  on again. `received` and `delivered` count from where the stream went on, which the report at exit names ("resumed at
+  frame N"). Trackers start anew there.
 - Nothing goes on if an input has changed (size or time), or what is done with its frames (`stages` but for where and how
   fast, `tracking`, `sinks`): the program says so and ends. `--fresh` forgets the checkpoint and begins anew.
 - Streams that are new in the file are begun. Live streams are not noted: they go on with what comes.

@@ -83,7 +83,9 @@ class Resume(SystemTest):
             epochs.append(self.checkpoint()["epoch"])
             between()
         self.assertGreaterEqual(lives, 3)
-        self.assertEqual(epochs, list(range(epochs[0], epochs[0] + lives)), "each life has an epoch above the last")
+        # Who is killed before it noted its epoch has given it to nobody.
+        self.assertTrue(all(b - a in (0, 1) for a, b in zip(epochs, epochs[1:])), epochs)
+        self.assertGreater(epochs[-1], epochs[0])
         self.assert_complete(expected)
 
     def test_a_program_that_is_killed_again_and_again_leaves_the_results_of_one_that_was_not(self):
@@ -210,8 +212,8 @@ class Resume(SystemTest):
 
 class Quarantine(SystemTest):
     def test_a_segment_that_was_given_up_can_be_run_by_itself(self):
-        clip = self.clip("clip.mp4", 50, *H264)
-        slow = {"model": self.model("slow.onnx", slow=2048), "dispatch": {"stall_timeout": "1ms", "attempts": 2}}
+        clip = self.clip("clip.mp4", 200, "-c:v", "libx264", "-preset", "ultrafast", "-g", "100", "-bf", "2")
+        slow = {"model": self.model("slow.onnx", slow=2048), "dispatch": {"stall_timeout": "1ms", "attempts": 1}}
         slow["stages"] = {"inference": {"batch": {"max": 1}, "instances": 1}}
         topology = self.topology({"clip": clip}, **slow)
         program = self.start(topology)
@@ -229,7 +231,7 @@ class Quarantine(SystemTest):
             self.assertGreaterEqual(again.finish(code=1)[f"q{number}"]["dropped"]["poison"], 1)
             healthy = self.run_to_end(self.topology(segment, "healthy.yaml"))
             self.assert_delivered(healthy, f"q{number}", len(why["packets"]))
-            self.assert_identity(healthy.lines(f"q{number}"), first=why["segment"] * 25)
+            self.assert_identity(healthy.lines(f"q{number}"), first=why["segment"] * 100)
 
 
 if __name__ == "__main__":
