@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds tick_interval{100};
 
+/// A thread for each sink of thousands of streams would be too many: those beyond share the scheduler's.
+constexpr std::size_t most_sinks_with_threads = 256;
+
 /// How long sinks may take once everything else has ended.
 constexpr std::chrono::seconds sink_patience{2};
 
@@ -58,6 +61,7 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
         quarantine_config{topology.quarantine, static_cast<std::uint64_t>(topology.limits.quarantine_segments),
                           static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
   }
+  configure_pushes();
   publish();
 }
 
@@ -65,6 +69,7 @@ void head_state::start(const head_start& message) {
   workers_ = message.workers;
   for (const auto& [id, handle] : workers_) local_.push_back(id);
   gate_ = message.gate;
+  pushes_ = message.pushes;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
   open_waiting();
   finish_if_done();
@@ -90,6 +95,7 @@ void head_state::open_waiting() {
 }
 
 void head_state::finish_if_done() {
+  if (config_.ingest_any && !stop_deadline_) return; // more may come
   const bool all_finished = std::ranges::all_of(
       streams_, [](const head_stream& stream) { return stream.report.phase == stream_phase::finished; });
   if (all_finished && !finished_) {
@@ -104,6 +110,7 @@ void head_state::finish_if_done() {
 
 void head_state::open_source(core::stream_id id, head_stream& stream) {
   stream.report.phase = stream_phase::opening;
+  if (is_pushed(stream)) return; // its producer comes by itself
   source_config config;
   config.stream = id;
   config.open.uri = stream.source.uri;
@@ -154,8 +161,13 @@ void head_state::open_sinks(core::stream_id id, head_stream& stream, const core:
     config.decode = config_.decode;
     config.metrics = config_.metrics->sink(configs[i].kind);
     stream.needs_frames = stream.needs_frames || config.kind->needs_frames;
-    stream.report.outputs.push_back(config.context.path.string());
-    stream.sinks.push_back(self_->spawn<caf::detached>(sink, config, sink_outlet{self_}));
+    if (i < config_.publishers.size()) config.context.publisher = config_.publishers[i];
+    stream.report.outputs.push_back(config.context.publisher ? config.context.publisher->address()
+                                                             : config.context.path.string());
+    const bool own_thread = !config.kind->never_blocks && sinks_with_threads_ < most_sinks_with_threads;
+    if (own_thread) ++sinks_with_threads_;
+    stream.sinks.push_back(own_thread ? self_->spawn<caf::detached>(sink, config, sink_outlet{self_})
+                                      : self_->spawn(sink, config, sink_outlet{self_}));
     stream.sink_configs.push_back(std::move(config));
   }
   stream.sinks_open = stream.sinks.size();
@@ -183,6 +195,7 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   note_finished(stream);
   export_metrics();
   core_->remove_stream(id);
+  if (is_pushed(stream) && pushes_) self_->send(pushes_, push_finished{id, stream.report.ledger});
   if (!stop_deadline_) open_waiting();
   finish_if_done();
 }
@@ -193,6 +206,7 @@ void head_state::shut_down(const head_shutdown& message) {
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
+    if (stream.report.phase == stream_phase::opening && is_pushed(stream)) on(source_ended{{i}, std::nullopt});
     stream.stop.request_stop();
     if (stream.report.phase != stream_phase::running || std::exchange(stream.ended, true)) continue;
     if (config_.checkpoint && stream.notes.progress.begun)
@@ -320,6 +334,8 @@ void head_state::on(const source_packets& message) {
   if (message.codec) core_->set_codec(message.stream, message.codec, now, actions_);
   for (const auto& packet : message.packets) core_->push(message.stream, packet, now, actions_);
   carry_out();
+  if (is_pushed(stream) && !stream.report.lossless)
+    self_->send(pushes_, push_taken{message.stream, static_cast<std::uint32_t>(message.packets.size())});
 }
 
 void head_state::on(const source_trouble& message) {
@@ -416,6 +432,7 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const frame_outcomes& message) { forward(message); },
       [forward](const segment_done& message) { forward(message); },
       [forward](const segment_failed& message) { forward(message); },
+      [forward](const push_opening& message) { forward(message); },
       [forward](const source_opened& message) { forward(message); },
       [forward](const source_packets& message) { forward(message); },
       [forward](const source_trouble& message) { forward(message); },

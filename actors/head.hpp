@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "actors/ack_book.hpp"
 #include "actors/checkpoint_writer.hpp"
+#include "actors/push_messages.hpp"
 #include "actors/quarantine.hpp"
 #include "actors/run_report.hpp"
 #include "actors/sink.hpp"
@@ -31,6 +33,7 @@ struct head_start {
   std::map<core::worker_id, worker_actor> workers; ///< of this process
   std::vector<caf::strong_actor_ptr> watched;
   worker_gate_actor gate{}; ///< where workers on other machines join; null where none do
+  push_gate_actor pushes{}; ///< where programs push video; null where none may
 };
 
 /// Stop reading, finish what was read for at most `grace`, drop the rest (`shutdown`).
@@ -46,9 +49,9 @@ using head_actor =
                      caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<source_opened>,
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
-                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>, caf::reacts_to<sink_resumed>,
-                     caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>, caf::reacts_to<worker_leaving>,
-                     caf::reacts_to<worker_gone>>;
+                     caf::reacts_to<push_opening>, caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>,
+                     caf::reacts_to<sink_resumed>, caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>,
+                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -77,6 +80,9 @@ struct head_config {
   std::vector<stream_progress> progress{};         ///< of each stream, in earlier lives; empty without a checkpoint
   std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board;
+  bool ingest_any = false;                                       ///< programs may push streams of any name, …
+  std::size_t ingest_streams = 0;                                ///< … but no more than these
+  std::vector<std::shared_ptr<transport::publisher>> publishers; ///< by number of the sink; null where it has none
   std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
 };
 
@@ -133,6 +139,7 @@ class head_state {
   void on(const frame_outcomes& message);
   void on(const segment_done& message);
   void on(const segment_failed& message);
+  void on(const push_opening& message);
   void on(const source_opened& message);
   void on(const source_packets& message);
   void on(const source_trouble& message);
@@ -148,6 +155,11 @@ class head_state {
  private:
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }
   [[nodiscard]] dispatch::stream_config core_config(const head_stream& stream, core::codec_ptr codec) const;
+  [[nodiscard]] static bool is_pushed(const head_stream& stream) {
+    return stream.source.kind == topology::source_kind::pushed;
+  }
+  void configure_pushes();
+  [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
   void finish_if_done();
   void abandon_sinks();
@@ -182,10 +194,13 @@ class head_state {
   head_config config_;
   std::optional<dispatch::head> core_;
   dispatch::head::actions actions_;
-  std::vector<head_stream> streams_;
+  std::deque<head_stream> streams_;
+  std::map<std::string, core::stream_id> pushed_; ///< by the name that producers open
+  std::size_t sinks_with_threads_ = 0;
   std::map<core::worker_id, worker_actor> workers_;
   std::vector<core::worker_id> local_; ///< those of this process, which are watched instead of heard
   worker_gate_actor gate_;
+  push_gate_actor pushes_;
   worker_actor packets_to_; ///< where `packets_` go
   segment_packets packets_; ///< consecutive packets of one segment, sent in one message
   std::vector<core::stream_id> touched_;

@@ -58,7 +58,11 @@ void head_state::apply(dispatch::revoke& action) {
 }
 
 void head_state::apply(dispatch::grant& action) {
-  self_->send(stream_of(action.stream).reader, source_grant{action.packets});
+  const auto& stream = stream_of(action.stream);
+  if (is_pushed(stream))
+    self_->send(pushes_, push_grant{action.stream, action.packets});
+  else
+    self_->send(stream.reader, source_grant{action.packets});
 }
 
 /// Keeps what a worker said for the quarantine; a worker may say anything, and often.

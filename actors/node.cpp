@@ -13,6 +13,7 @@
 #include "actors/actor_runtime.hpp"
 #include "actors/head.hpp"
 #include "actors/link_events.hpp"
+#include "actors/push_gate.hpp"
 #include "actors/resume.hpp"
 #include "actors/stages.hpp"
 #include "actors/stages_digest.hpp"
@@ -35,19 +36,32 @@ struct node::impl {
   std::optional<actor_runtime> runtime;
   head_actor head;
   worker_gate_actor gate;
+  std::unique_ptr<transport::raw_door> push_door;
+  push_gate_actor pushes;
   std::vector<caf::strong_actor_ptr> stages;
 
   ~impl() {
     for (const auto& stage : stages)
       caf::anon_send_exit(caf::actor_cast<caf::actor>(stage), caf::exit_reason::user_shutdown);
     if (gate) caf::anon_send_exit(gate, caf::exit_reason::user_shutdown);
+    if (pushes) caf::anon_send_exit(pushes, caf::exit_reason::user_shutdown);
     if (head) caf::anon_send_exit(head, caf::exit_reason::user_shutdown);
     stages.clear();
     gate = nullptr;
+    pushes = nullptr;
     head = nullptr;
+    if (runtime) runtime->system().await_all_actors_done();
+    push_door.reset();
+    hub.reset(); // its thread sends to actors of the system
     if (runtime) runtime->stop();
   }
 
+  /// The thread of all sockets, started when it is first needed.
+  core::expected<void> need_hub(const node_options& options);
+  /// Sockets for the results of sinks that publish.
+  core::expected<std::vector<std::shared_ptr<transport::publisher>>> open_publishers(const node_options& options);
+  /// Opens the door for programs that push video.
+  core::expected<void> open_ingest(const topology::node_config& role, const node_options& options);
   /// Opens the door for workers of other machines.
   core::expected<void> open_gate(const topology::node_config& role, const node_options& options, std::uint32_t epoch);
 };
@@ -75,18 +89,14 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
                                            std::uint32_t epoch) {
   auto digest = stages_digest(topology);
   if (!digest) return tl::unexpected{digest.error()};
-  transport::hub_options hub_with;
-  hub_with.keys = options.keys;
-  auto started = transport::hub::start(std::move(hub_with));
-  if (!started) return core::fail("nodes." + role.role, started.error());
-  hub = std::move(*started);
+  if (auto there = need_hub(options); !there) return core::fail("nodes." + role.role, there.error());
 
   worker_gate_config gate_with;
   gate_with.hub = hub;
   gate_with.epoch = epoch;
   gate_with.lease_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(topology.dispatch.lease_timeout);
   for (const auto& other : topology.nodes)
-    if (other.role != role.role && works(other)) gate_with.roles.push_back(other.role);
+    if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
   gate_with.topology = topology::to_yaml(topology);
   gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});
@@ -96,6 +106,69 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
   if (!bound) return core::fail(fmt::format("nodes.{}.listen", role.role), bound.error());
   address = std::move(*bound);
   spdlog::info("workers may dial {}", address);
+  return {};
+}
+
+core::expected<void> node::impl::need_hub(const node_options& options) {
+  if (hub) return {};
+  transport::hub_options hub_with;
+  hub_with.keys = options.keys;
+  auto started = transport::hub::start(std::move(hub_with));
+  if (!started) return tl::unexpected{started.error()};
+  hub = std::move(*started);
+  return {};
+}
+
+core::expected<std::vector<std::shared_ptr<transport::publisher>>>
+node::impl::open_publishers(const node_options& options) {
+  std::vector<std::shared_ptr<transport::publisher>> all;
+  for (std::size_t i = 0; i < topology.sinks.size(); ++i) {
+    all.emplace_back();
+    if (topology.sinks[i].listen.empty()) continue;
+    const auto place = fmt::format("sinks.{}.listen", i);
+    if (auto there = need_hub(options); !there) return core::fail(place, there.error());
+    auto opened = transport::publisher::open(*hub, topology.sinks[i].listen, topology.security.insecure);
+    if (!opened) return core::fail(place, opened.error());
+    all.back() = std::move(*opened);
+    spdlog::info("results are published on {}", all.back()->address());
+  }
+  return all;
+}
+
+core::expected<void> node::impl::open_ingest(const topology::node_config& role, const node_options& options) {
+  namespace push = transport::push;
+  const auto place = fmt::format("nodes.{}.ingest.listen", role.role);
+  if (auto there = need_hub(options); !there) return core::fail(place, there.error());
+  push_gate_config config;
+  config.max_pixels = static_cast<std::uint64_t>(topology.media.max_pixels);
+  config.streams_per_peer = static_cast<std::size_t>(role.ingest.streams);
+  // The gate comes first, and hears nothing before there is a door.
+  const auto door = std::make_shared<std::atomic<transport::raw_door*>>(nullptr);
+  const auto ready = [door] {
+    door->wait(nullptr);
+    return door->load();
+  };
+  config.send = [ready](transport::peer_id peer, const push::message& m) { ready()->send(peer, push::encode(m)); };
+  config.shut_out = [ready](transport::peer_id peer, const push::error& m) {
+    ready()->shut_out(peer, push::encode(m));
+  };
+  pushes = runtime->system().spawn(push_gate, config, push_outlet{head});
+  transport::raw_events events;
+  events.received = [to = pushes](transport::peer_id peer, std::vector<transport::shared_bytes>&& parts) {
+    caf::anon_send(to, pushed_message{peer, std::make_shared<std::vector<transport::shared_bytes>>(std::move(parts))});
+  };
+  events.lost = [to = pushes](transport::peer_id peer, const core::error& why) {
+    caf::anon_send(to, pusher_gone{peer, why});
+  };
+  transport::raw_options with;
+  with.probe = push::encode(push::alive{}).header;
+  auto opened =
+      transport::raw_door::open(*hub, role.ingest.listen, std::move(events), topology.security.insecure, with);
+  if (!opened) return core::fail(place, opened.error());
+  push_door = std::move(*opened);
+  *door = push_door.get();
+  door->notify_all();
+  spdlog::info("producers may push to {}", push_door->address());
   return {};
 }
 
@@ -148,6 +221,15 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   head_with.decode = decode_options_of(topology);
   head_with.metrics = state->metrics;
   head_with.board = state->board;
+  const auto ingest_role = std::ranges::find_if(topology.nodes, [&](const topology::node_config& each) {
+    return !each.ingest.listen.empty() && (options.role.empty() || each.role == options.role);
+  });
+  const bool ingests = ingest_role != topology.nodes.end();
+  head_with.ingest_any = ingests && ingest_role->ingest.accept == topology::ingest_accept::any;
+  head_with.ingest_streams = ingests ? static_cast<std::size_t>(ingest_role->ingest.streams) : 0;
+  auto publishers = state->open_publishers(options);
+  if (!publishers) return tl::unexpected{publishers.error()};
+  head_with.publishers = std::move(*publishers);
   head_with.on_finished = [signal = state->finished.get()] { signal->raise(); };
   state->head = system.spawn(actors::head, head_with);
 
@@ -161,6 +243,10 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   if (gate_role != nullptr) {
     if (auto open = state->open_gate(*gate_role, options, epoch); !open) return tl::unexpected{open.error()};
     started.gate = state->gate;
+  }
+  if (ingests) {
+    if (auto open = state->open_ingest(*ingest_role, options); !open) return tl::unexpected{open.error()};
+    started.pushes = state->pushes;
   }
   caf::anon_send(state->head, std::move(started));
   return std::unique_ptr<node>{new node{std::move(state)}};

@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/frame.hpp"
 #include "core/result.hpp"
+#include "transport/publisher.hpp"
 
 namespace penstock::actors {
 
@@ -19,7 +20,8 @@ struct sink_context {
   std::string stream;
   std::filesystem::path path;
   std::shared_ptr<const std::vector<std::string>> labels;
-  double frames_per_s = 25; ///< of the results, nominal
+  std::shared_ptr<transport::publisher> publisher{}; ///< for kinds that have no path
+  double frames_per_s = 25;                          ///< of the results, nominal
   /// An earlier life of the head wrote to this output, at least all frames before this one (by seq): go on behind it.
   std::optional<std::uint64_t> resume_seq{};
 };
@@ -56,6 +58,7 @@ struct sink_kind {
   std::string_view description;
   bool needs_frames = false;
   core::expected<std::unique_ptr<result_sink>> (*open)(const sink_context&);
+  bool never_blocks = false; ///< needs no thread of its own
 };
 
 /// Every kind of sink that this program knows.

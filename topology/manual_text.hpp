@@ -40,6 +40,7 @@ sinks:
 | `rtsp://…`, `rtmp://…`, `srt://…`, `udp://…` | a camera or live server | live |
 | `http://…`, `https://…` | a file; a camera or live server where it is a playlist (`.m3u8`) or `policy: live` says so | lossless, live for playlists |
 | `/dev/video0`, `v4l2:///dev/video0` | a V4L2 device | live |
+| `push://NAME` | a program pushes it, see [the protocol](protocol.md) | live, unless its producer asks for lossless |
 | `synthetic://?frames=250&fps=25` | a made-up scene for tests; `live=1` paces it | lossless, live with `live=1` |
 
 A folder or glob that has videos and pictures is a problem: name one or the other by its extension.

@@ -18,8 +18,8 @@ constexpr int most_px = 1 << 16;
 constexpr double most_frames_per_s = 1e6;
 constexpr int most_reorder_frames = 16; // of any codec
 constexpr std::size_t most_text = 4096;
-/// Times within 30 years of zero leave room for every sum.
-constexpr std::int64_t latest_us = std::int64_t{1} << 50U;
+/// Microseconds since any epoch, with room for every sum.
+constexpr std::int64_t latest_us = std::int64_t{1} << 60U;
 
 // -- writing
 
@@ -83,6 +83,7 @@ parts written(const open& m) {
   w.put("extradata", m.codec.extradata).put("pixel_format", m.codec.pixel_format);
   if (m.codec.tag != 0) w.put("tag", m.codec.tag);
   if (m.codec.reorder_frames != 0) w.put("reorder", m.codec.reorder_frames);
+  if (m.again) w.put("again", true);
   if (m.policy) w.put("policy", to_string(*m.policy));
   return w.finish();
 }
@@ -232,6 +233,7 @@ open read_open(const map_reader& r, const limits& within) {
   m.codec.tag = static_cast<std::uint32_t>(r.whole("tag", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0));
   m.codec.reorder_frames = static_cast<int>(r.whole("reorder", 0, most_reorder_frames).value_or(0));
   m.policy = read_policy(r);
+  m.again = r.flag("again", false);
   return m;
 }
 

@@ -28,6 +28,7 @@ struct open {
   std::string stream;
   core::codec_description codec;
   std::optional<push::policy> policy; ///< where the head leaves it open
+  bool again = false;                 ///< this producer had the stream open before: its account, if it is over
 };
 
 /// One frame, in decode order. The head works out by itself where a decoder can start.
