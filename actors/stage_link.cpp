@@ -40,8 +40,11 @@ void stage_link_state::on(const transport::directory& message) {
   pump();
 }
 
+/// An address is followed by its machine's public key, where links are encrypted.
 void stage_link_state::dial(const std::string& address) {
-  const auto peer = config_.hub->dial(address, dialler_events_to(stage_link_actor{self_}));
+  const auto space = address.find(' ');
+  const auto key = space == std::string::npos ? std::string{} : address.substr(space + 1);
+  const auto peer = config_.hub->dial(address.substr(0, space), dialler_events_to(stage_link_actor{self_}), key);
   if (!peer) return spdlog::error("cannot dial {}: {}", address, peer.error().message);
   nodes_[*peer].address = address;
 }
@@ -153,6 +156,8 @@ void stage_link_state::tick() {
       here->second.still = 0;
     else if (++here->second.still > ticks_of_patience)
       give_up(here, "no answer for too long");
+    else // one that has forgotten this sender says so
+      static_cast<void>(config_.hub->send(here->first, transport::heartbeat{}));
   }
   pump();
   self_->delayed_send(self_, config_.patience / ticks_of_patience, link_tick{});
