@@ -17,6 +17,9 @@ namespace push = transport::push;
 
 constexpr std::chrono::milliseconds tick_interval{500};
 
+/// Of one connection, each logged; more are no mistake.
+constexpr std::uint32_t most_refusals = 20;
+
 } // namespace
 
 void push_gate_state::configure(push_gate_actor::pointer self, const push_gate_config& config, push_outlet head) {
@@ -42,14 +45,15 @@ void push_gate_state::on(transport::peer_id peer, push::open&& message) {
   auto codec = std::make_shared<const core::codec_description>(std::move(message.codec));
   const auto known = streams_.find(message.stream);
   if (known == streams_.end()) {
-    if (peers_[peer.value].size() >= config_.streams_per_peer) return shut_out(peer, "too many streams at once");
+    if (peers_[peer.value].streams.size() >= config_.streams_per_peer)
+      return shut_out(peer, "too many streams at once");
     auto made = std::make_unique<stream>();
     made->name = message.stream;
     made->peer = peer;
     set_codec(*made, codec);
     made->fresh = false; // the head learns it with the opening
     streams_.emplace(message.stream, std::move(made));
-    peers_[peer.value].insert(message.stream);
+    peers_[peer.value].streams.insert(message.stream);
     std::optional<topology::stream_policy> wanted;
     if (message.policy)
       wanted =
@@ -70,7 +74,7 @@ void push_gate_state::on(transport::peer_id peer, push::open&& message) {
 void push_gate_state::attach(transport::peer_id peer, stream& s, core::codec_ptr codec) {
   const bool back = !s.peer.has_value();
   s.peer = peer;
-  peers_[peer.value].insert(s.name);
+  peers_[peer.value].streams.insert(s.name);
   // A lossless producer goes on behind the last packet that was received; a live one with whatever it has now.
   if (!s.ended && !(s.lossless && *codec == *s.codec)) set_codec(s, std::move(codec));
   if (!s.id) return;
@@ -86,7 +90,9 @@ void push_gate_state::set_codec(stream& s, core::codec_ptr codec) {
   const auto& d = *codec;
   s.duration = core::media_time{d.frames_per_s > 0 ? std::llround(1e6 / d.frames_per_s) : 0};
   s.classifier = media::make_classifier(d);
-  if (s.received > 0) s.times = media::timeline{s.times.end(), std::nullopt};
+  // Behind all that came before, also where nobody knows how long its last frame is shown.
+  const core::media_time gap{s.duration.count() > 0 ? 0 : 1};
+  if (s.received > 0) s.times = media::timeline{s.times.end() + gap, std::nullopt};
   s.codec = std::move(codec);
   s.fresh = true;
 }
@@ -141,7 +147,7 @@ void push_gate_state::on(const pusher_gone& message) { leave(message.peer, messa
 void push_gate_state::leave(transport::peer_id peer, const std::string& why) {
   const auto at = peers_.find(peer.value);
   if (at == peers_.end()) return;
-  for (const auto& each : at->second) {
+  for (const auto& each : at->second.streams) {
     auto& s = *streams_.at(each);
     s.peer.reset();
     s.away_since = core::clock::now();
@@ -158,6 +164,7 @@ void push_gate_state::shut_out(transport::peer_id peer, std::string why) {
 }
 
 void push_gate_state::refuse(transport::peer_id peer, const std::string& what, std::string why) {
+  if (++peers_[peer.value].refusals > most_refusals) return shut_out(peer, "it was refused too often");
   spdlog::warn("a producer of stream {} is refused: {}", what, why);
   config_.send(peer, push::error{what, std::move(why)});
 }
@@ -241,9 +248,7 @@ void push_gate_state::tick(core::time_point now) {
 
 void push_gate_state::detach(stream& s) {
   if (!s.peer) return;
-  const auto at = peers_.find(s.peer->value);
-  at->second.erase(s.name);
-  if (at->second.empty()) peers_.erase(at);
+  peers_.at(s.peer->value).streams.erase(s.name);
   s.peer.reset();
 }
 
@@ -256,8 +261,8 @@ void push_gate_state::forget(stream& s) {
 push_gate_state::stream* push_gate_state::of(transport::peer_id peer, const std::string& called) {
   const auto at = peers_.find(peer.value);
   if (at == peers_.end()) return nullptr;
-  if (called.empty()) return at->second.size() == 1 ? streams_.at(*at->second.begin()).get() : nullptr;
-  return at->second.contains(called) ? streams_.at(called).get() : nullptr;
+  if (called.empty()) return at->second.streams.size() == 1 ? streams_.at(*at->second.streams.begin()).get() : nullptr;
+  return at->second.streams.contains(called) ? streams_.at(called).get() : nullptr;
 }
 
 push_gate_state::stream* push_gate_state::find(core::stream_id id) {

@@ -67,6 +67,11 @@ class push_gate_state {
     media::timeline times{core::media_time{0}, core::media_time{0}};
   };
 
+  struct pusher {
+    std::set<std::string> streams; ///< that it sends
+    std::uint32_t refusals = 0;
+  };
+
   void on(transport::peer_id peer, transport::push::open&& message);
   void on(transport::peer_id peer, transport::push::packet&& message);
   void on(transport::peer_id peer, transport::push::end&& message);
@@ -93,7 +98,7 @@ class push_gate_state {
   push_outlet head_;
   std::unordered_map<std::string, std::unique_ptr<stream>> streams_; ///< by name
   std::unordered_map<core::stream_id, stream*> admitted_;
-  std::unordered_map<std::uint64_t, std::set<std::string>> peers_; ///< what each one sends
+  std::unordered_map<std::uint64_t, pusher> peers_;
 };
 
 push_gate_actor::behavior_type push_gate(push_gate_actor::stateful_pointer<push_gate_state> self,

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -94,6 +95,12 @@ int report_end(const pipeline_arguments& args, const actors::run_report& report,
   return code;
 }
 
+/// Whether producers or subscribers connect to it.
+bool serves_programs(const topology::config& config) {
+  return std::ranges::any_of(config.nodes, [](const auto& role) { return !role.ingest.listen.empty(); }) ||
+         std::ranges::any_of(config.sinks, [](const auto& sink) { return !sink.listen.empty(); });
+}
+
 } // namespace
 
 int run_pipeline(const pipeline_arguments& args, const std::optional<std::string>& wanted_role) {
@@ -117,6 +124,14 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
     options.listen = args.listen;
     options.keys = *keys;
     options.epoch = static_cast<std::uint32_t>(std::time(nullptr)); // above those before, if clocks do not go back
+  }
+  if (!wanted_role && serves_programs(config)) {
+    const auto keys = keys_of(*topology, "head", "head");
+    if (!keys) {
+      report({place_error(*topology, keys.error())});
+      return exit_bad_config;
+    }
+    options.keys = *keys;
   }
   auto node = actors::node::start(config, options);
   if (!node) {

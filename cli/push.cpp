@@ -30,6 +30,7 @@ struct arguments {
   std::string policy;
   std::string keys;
   std::string name = "producer";
+  double patience_s = 30;
   std::string json;
   bool quiet = false;
   log_options log;
@@ -107,6 +108,7 @@ int run_push(const arguments& args) {
   auto keys = keys_in(args.keys, args.name, "producer");
   if (!keys) return failed(keys.error());
   config.keys = *keys;
+  config.patience = std::chrono::milliseconds{static_cast<std::int64_t>(args.patience_s * 1000)};
   push_session session{config, watch.token()};
 
   auto next = (*source)->read();
@@ -159,6 +161,9 @@ void add_push(CLI::App& app, int& exit) {
       ->check(CLI::IsMember({"live", "lossless"}));
   command->add_option("--keys", args->keys, "Folder of keys")->type_name("FOLDER");
   command->add_option("--name", args->name, "Whose keys of the folder")->type_name("NAME");
+  command->add_option("--patience", args->patience_s, "How long the head may be away")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 86'400.0));
   command->add_option("--json", args->json, "Write the head's account as JSON; - for standard output")
       ->type_name("FILE");
   command->add_flag("--quiet", args->quiet, "Show no progress");

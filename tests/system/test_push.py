@@ -265,6 +265,22 @@ class Push(SystemTest):
         program.terminate()
         program.finish()
 
+    def test_with_keys_only_producers_with_a_listed_key_may_push(self):
+        keys = self.dir / "keys"
+        for name in ("head", "producer"):
+            subprocess.run([PROGRAM, "keys", name, "--folder", keys], check=True, capture_output=True)
+        clip = self.clip("clip.mp4", 20)
+        program = self.serve(accept="any", security={"keys": str(keys)})
+        address = self.address(program)
+        stranger = self.dir / "stranger"
+        subprocess.run([PROGRAM, "keys", "producer", "--folder", stranger], check=True, capture_output=True)
+        (stranger / "head.key").write_bytes((keys / "head.key").read_bytes())
+        for refused in ([], ["--keys", stranger]):
+            self.push_program(clip, "--to", address, "--patience", "2", *refused, code=1)
+        self.assertEqual(self.push_program(clip, "--to", address, "--keys", keys)["delivered"], 20)
+        program.terminate()
+        program.finish()
+
     def test_one_connection_may_push_many_streams(self):
         program = self.serve(accept="any")
         _, pictures = self.pictures(10)
