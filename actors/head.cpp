@@ -278,12 +278,13 @@ void head_state::on(const worker_alive& message) { core_->worker_heartbeat(messa
 void head_state::on(const worker_leaving& message) {
   core_->worker_draining(message.worker, core::clock::now(), actions_);
   carry_out();
+  if (gate_) self_->send(gate_, leases_ended{message.worker});
 }
 
 void head_state::on(const worker_gone& message) {
   if (workers_.erase(message.worker) == 0) return;
   spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
-  core_->worker_lost(message.worker, core::clock::now(), actions_);
+  core_->worker_lost(message.worker, core::clock::now(), actions_, message.excused);
   carry_out();
 }
 

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <functional>
 #include <mutex>
+#include <spdlog/spdlog.h>
 #include <utility>
 
+#include "core/time.hpp"
 #include "transport/hub.hpp"
 
 namespace penstock::actors {
@@ -25,17 +27,21 @@ class conversation {
     settled_.notify_all();
   }
 
-  /// The last thing that stood in the way, in case no answer comes.
+  /// Something stands in the way, for now.
   void trouble(const core::error& why) {
     const std::lock_guard lock{mutex_};
+    if (trouble_.empty()) spdlog::warn("{}; trying again", why.message);
     trouble_ = why.message;
   }
 
-  answer wait(std::chrono::milliseconds patience) {
+  /// The answer, or why there was none until `stopped`.
+  answer wait(const std::function<bool()>& stopped) {
+    constexpr std::chrono::milliseconds interval{50};
     std::unique_lock lock{mutex_};
-    if (settled_.wait_for(lock, patience, [this] { return answer_.has_value(); })) return *answer_;
-    return core::fail(core::errc::unavailable,
-                      trouble_.empty() ? fmt::format("no answer within {} ms", patience.count()) : trouble_);
+    while (!settled_.wait_for(lock, interval, [this] { return answer_.has_value(); })) {
+      if (stopped()) return core::fail(core::errc::cancelled, trouble_.empty() ? "no answer" : trouble_);
+    }
+    return *answer_;
   }
 
  private:
@@ -45,7 +51,7 @@ class conversation {
   std::string trouble_;
 };
 
-core::expected<std::string> ask(const head_address& head, std::chrono::milliseconds patience,
+core::expected<std::string> ask(const head_address& head, const std::function<bool()>& stopped,
                                 const std::function<void(transport::hub&, peer_id)>& begin,
                                 const std::function<void(const transport::message&, conversation&)>& hear) {
   transport::hub_options options;
@@ -62,21 +68,25 @@ core::expected<std::string> ask(const head_address& head, std::chrono::milliseco
   };
   events.received = [&](peer_id, transport::message&& m) {
     if (const auto* no = std::get_if<transport::refused>(&m))
-      talk.settle(core::fail(core::errc::not_found, no->reason));
+      talk.settle(core::fail(
+          no->version == transport::protocol_version ? core::errc::not_found : core::errc::unsupported, no->reason));
     else
       hear(m, talk);
   };
-  events.lost = [&](peer_id, const core::error& why) { talk.settle(tl::unexpected{why}); };
+  events.lost = [&](peer_id, const core::error& why) {
+    if (why.code == core::errc::unsupported) return talk.settle(tl::unexpected{why});
+    talk.trouble(why);
+  };
   events.unreachable = [&](peer_id, const core::error& why) { talk.trouble(why); };
   if (auto peer = (*hub)->dial(head.address, events); !peer) return core::fail(head.address, peer.error());
-  return talk.wait(patience);
+  return talk.wait(stopped);
 }
 
 } // namespace
 
-core::expected<std::string> fetch_topology(const head_address& head, std::chrono::milliseconds patience) {
+core::expected<std::string> fetch_topology(const head_address& head, const std::function<bool()>& stopped) {
   return ask(
-      head, patience, [](transport::hub&, peer_id) {},
+      head, stopped, [](transport::hub&, peer_id) {},
       [](const transport::message& m, conversation& talk) {
         if (const auto* welcome = std::get_if<transport::welcome>(&m)) talk.settle(welcome->topology);
       });
@@ -84,14 +94,17 @@ core::expected<std::string> fetch_topology(const head_address& head, std::chrono
 
 core::expected<std::string> drain_worker(const head_address& head, const std::string& worker,
                                          std::chrono::milliseconds patience) {
-  return ask(
-      head, patience,
+  const auto until = core::clock::now() + patience;
+  auto left = ask(
+      head, [until] { return core::clock::now() >= until; },
       [&worker](transport::hub& hub, peer_id peer) {
         static_cast<void>(hub.send(peer, transport::drain{worker})); // as above
       },
       [](const transport::message& m, conversation& talk) {
         if (const auto* gone = std::get_if<transport::bye>(&m)) talk.settle(gone->reason);
       });
+  if (!left && left.error().code == core::errc::cancelled) left.error().code = core::errc::unavailable;
+  return left;
 }
 
 } // namespace penstock::actors

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,9 +17,11 @@ struct head_address {
   std::string software = "penstock";
 };
 
-/// The head's topology file, resolved. Errors: `unavailable` (nobody answers within `patience`), `unsupported` (it
-/// refuses: another version).
-[[nodiscard]] core::expected<std::string> fetch_topology(const head_address& head, std::chrono::milliseconds patience);
+/// The head's topology file, resolved. Waits for the head until it is there, and logs once that it is not. Errors:
+/// `cancelled` (`stopped`, which is asked many times a second, said so), `unsupported` (another version),
+/// `bad_config` (the address).
+[[nodiscard]] core::expected<std::string> fetch_topology(const head_address& head,
+                                                         const std::function<bool()>& stopped);
 
 /// Has the worker of that name drained, and waits until it has left; returns how it left. Errors: `unavailable` (no
 /// answer within `patience`, or the head went away), `not_found` (no such worker; says which there are).

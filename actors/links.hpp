@@ -26,8 +26,7 @@ struct link_down {
 /// Send heartbeats, look at deadlines.
 struct link_tick {};
 
-// -- gate → head
-// --------------------------------------------------------------------------------------------------------
+// -- gate → head ------------------------------------------------------------------------------------------------------
 
 /// The worker is alive.
 struct worker_alive {
@@ -43,13 +42,18 @@ struct worker_leaving {
 struct worker_gone {
   core::worker_id worker;
   std::string why;
+  bool excused = false; ///< it gave its leases back, which says nothing about them
 };
 
-// -- head → gate
-// --------------------------------------------------------------------------------------------------------
+// -- head → gate ------------------------------------------------------------------------------------------------------
 
 /// The head counts the worker as dead: it must join anew.
 struct worker_forgotten {
+  core::worker_id worker;
+};
+
+/// The worker gets no new lease: all that it ever will have are on their way to it.
+struct leases_ended {
   core::worker_id worker;
 };
 
@@ -63,3 +67,4 @@ PENSTOCK_LOCAL_MESSAGE(worker_alive)
 PENSTOCK_LOCAL_MESSAGE(worker_leaving)
 PENSTOCK_LOCAL_MESSAGE(worker_gone)
 PENSTOCK_LOCAL_MESSAGE(worker_forgotten)
+PENSTOCK_LOCAL_MESSAGE(leases_ended)

@@ -99,6 +99,7 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
     if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
   gate_with.topology = topology::to_yaml(topology);
+  gate_with.links = metrics->links();
   gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});
 
   const auto& listen = options.listen.empty() ? role.listen : options.listen;

@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "actors/link_metrics.hpp"
+
 namespace penstock::actors {
 
 core::segment_id lease_names::open(core::segment_id segment) {
@@ -44,6 +46,7 @@ std::vector<core::segment_id> lease_names::all_local() const {
 void remote_head_state::configure(remote_head_actor::pointer self, const remote_head_config& config) {
   self_ = self;
   config_ = config;
+  drained_ = !config_.on_leaving;
 }
 
 void remote_head_state::send(const transport::message& message) {
@@ -53,17 +56,17 @@ void remote_head_state::send(const transport::message& message) {
   case transport::send_result::gone: return; // then its end is on the way here
   case transport::send_result::full: break;
   }
-  // Results must not be lost one by one: the link starts anew, and what was leased is leased again.
+  // Results must not be lost one by one: it joins anew as soon as there is room, and what was leased is leased again.
   spdlog::error("the head does not take results; joining anew");
   joined_ = false;
+  must_join_ = true;
   reset();
-  join();
 }
 
-// -- from the worker
-// ----------------------------------------------------------------------------------------------------
+// -- from the worker --------------------------------------------------------------------------------------------------
 
 void remote_head_state::on(const attach_worker& message) {
+  attached_ = true;
   worker_ = message.worker;
   if (peer_ && !joined_) join();
   tick();
@@ -107,24 +110,26 @@ void remote_head_state::on(const segment_failed& message) {
   leave_if_done();
 }
 
-// -- from the link
-// --------------------------------------------------------------------------------------------------------
+// -- from the link ----------------------------------------------------------------------------------------------------
 
 void remote_head_state::on(const link_up& message) {
   peer_ = message.peer;
-  if (worker_) join();
+  if (attached_) join();
 }
 
 void remote_head_state::on(const link_down& message) {
-  if (joined_) spdlog::warn("the head is away: {}", message.why.message);
   peer_.reset();
-  joined_ = false;
+  must_join_ = false;
+  const bool was_joined = std::exchange(joined_, false);
   reset();
+  if (message.why.code == core::errc::unsupported) return config_.on_refused(message.why.message); // another version
+  if (was_joined || message.why.code != core::errc::unavailable)
+    spdlog::warn("the head is away: {}", message.why.message);
   leave_if_done();
 }
 
 void remote_head_state::join() {
-  if (!leaving_) send(config_.hello);
+  if (!leaving_ && peer_) must_join_ = config_.hub->send(*peer_, config_.hello) == transport::send_result::full;
 }
 
 /// Forgets every lease: the head will lease them again.
@@ -143,6 +148,7 @@ void remote_head_state::welcomed(const transport::welcome& message) {
 }
 
 void remote_head_state::refused(const transport::refused& message) {
+  if (left_) return;
   if (!message.rejoin) return config_.on_refused(message.reason);
   if (joined_) spdlog::warn("the head has given this worker up: {}", message.reason);
   const bool again = joined_;
@@ -154,6 +160,7 @@ void remote_head_state::refused(const transport::refused& message) {
 void remote_head_state::on(const link_message& message) {
   const auto& m = *message.message;
   if (const auto* open = std::get_if<transport::open_segment>(&m)) {
+    if (!joined_ || !worker_) return;                    // a lease of before
     if (const auto old = leases_.local(open->segment)) { // a lease of it was lost on the way
       self_->send(worker_, revoke_segment{*old});
       leases_.close(*old);
@@ -183,13 +190,14 @@ void remote_head_state::on(const link_message& message) {
     if (!drain->worker.empty()) return on(leave_fleet{std::chrono::hours{24}}); // an operator asks for it
     may_leave_ = true;
     leave_if_done();
+  } else if (const auto* entry = std::get_if<transport::directory>(&m); entry && config_.on_directory) {
+    config_.on_directory(*entry);
   } else if (!std::holds_alternative<transport::heartbeat>(m)) {
     spdlog::warn("the head sent a {}, which no head sends", transport::name_of(m));
   }
 }
 
-// -- leaving
-// ----------------------------------------------------------------------------------------------------------------
+// -- leaving ----------------------------------------------------------------------------------------------------------
 
 void remote_head_state::on(const leave_fleet& message) {
   const auto deadline = core::clock::now() + message.grace;
@@ -197,14 +205,20 @@ void remote_head_state::on(const leave_fleet& message) {
   if (!std::exchange(leaving_, true)) {
     spdlog::info("leaving: {} segments to finish", leases_.size());
     if (joined_) send(transport::drain{});
+    if (config_.on_leaving) config_.on_leaving();
   }
+  leave_if_done();
+}
+
+void remote_head_state::on(const stage_drained&) {
+  drained_ = true;
   leave_if_done();
 }
 
 void remote_head_state::leave_if_done() {
   if (!leaving_ || left_) return;
-  if (!joined_) return leave("not joined");
-  if (may_leave_ && leases_.empty()) return leave("drained");
+  if (!joined_ && drained_) return leave("not joined");
+  if (may_leave_ && drained_ && leases_.empty()) return leave("drained");
   if (core::clock::now() >= *deadline_) leave("its time to finish was over");
 }
 
@@ -219,6 +233,8 @@ void remote_head_state::leave(const std::string& reason) {
 
 void remote_head_state::tick() {
   if (joined_) send(transport::heartbeat{});
+  if (must_join_) join();
+  export_links(config_.hub->counters(), config_.links);
   leave_if_done();
   if (!left_) self_->delayed_send(self_, lease_timeout_ / 5, link_tick{});
 }
@@ -238,6 +254,7 @@ remote_head_actor::behavior_type remote_head(remote_head_actor::stateful_pointer
       [forward](const link_down& message) { forward(message); },
       [self](const link_tick&) { self->state.tick(); },
       [forward](const attach_worker& message) { forward(message); },
+      [forward](const stage_drained& message) { forward(message); },
       [forward](const leave_fleet& message) { forward(message); },
   };
 }

@@ -11,13 +11,17 @@
 
 #include "actors/links.hpp"
 #include "actors/worker.hpp"
+#include "metrics/families.hpp"
 
 namespace penstock::actors {
 
 /// The worker's stages are there.
 struct attach_worker {
-  worker_actor worker;
+  worker_actor worker; ///< null for stages that take no leases
 };
+
+/// Those who send to this worker's stages have all of their answers and send no more.
+struct stage_drained {};
 
 /// Leave in order within `grace`; what is not done by then is left to others.
 struct leave_fleet {
@@ -30,13 +34,18 @@ using remote_head_actor =
     caf::typed_actor<caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<link_message>,
                      caf::reacts_to<link_up>, caf::reacts_to<link_down>, caf::reacts_to<link_tick>,
-                     caf::reacts_to<attach_worker>, caf::reacts_to<leave_fleet>>;
+                     caf::reacts_to<attach_worker>, caf::reacts_to<stage_drained>, caf::reacts_to<leave_fleet>>;
 
 struct remote_head_config {
   std::shared_ptr<transport::hub> hub;
   transport::hello hello;                      ///< capacities are filled in by the worker
   std::function<void()> on_left;               ///< left in order
   std::function<void(std::string)> on_refused; ///< the head will not have this worker
+  /// Who takes the frames or tensors of this worker, whenever that changes.
+  std::function<void(const transport::directory&)> on_directory{};
+  /// Leaving begins; it ends when `stage_drained` says so. Empty: when no lease is left.
+  std::function<void()> on_leaving{};
+  metrics::link_series links{}; ///< of the hub
 };
 
 /// Leases of a worker whose head is elsewhere. Inside the worker a segment goes by the number of its lease instead of
@@ -77,6 +86,7 @@ class remote_head_state {
   void on(const link_up& message);
   void on(const link_down& message);
   void on(const attach_worker& message);
+  void on(const stage_drained& message);
   void on(const leave_fleet& message);
   void tick();
 
@@ -91,9 +101,12 @@ class remote_head_state {
 
   remote_head_actor::pointer self_ = nullptr;
   remote_head_config config_;
-  worker_actor worker_;
+  bool attached_ = false;
+  worker_actor worker_;                    ///< null where no leases are taken
+  bool drained_ = true;                    ///< the stages owe nothing to other workers
   std::optional<transport::peer_id> peer_; ///< set while connected
   bool joined_ = false;
+  bool must_join_ = false; ///< there was no room for a hello
   std::chrono::milliseconds lease_timeout_{3000};
   std::uint32_t free_ = 0; ///< lossless segments that could be taken
   lease_names leases_;
@@ -109,4 +122,5 @@ remote_head_actor::behavior_type remote_head(remote_head_actor::stateful_pointer
 } // namespace penstock::actors
 
 PENSTOCK_LOCAL_MESSAGE(attach_worker)
+PENSTOCK_LOCAL_MESSAGE(stage_drained)
 PENSTOCK_LOCAL_MESSAGE(leave_fleet)

@@ -4,18 +4,17 @@
 
 namespace penstock::actors {
 
-worker_actor::behavior_type remote_worker(worker_actor::stateful_pointer<remote_worker_state> self,
-                                          const remote_worker_config& config, const remote_worker_outlet& head) {
+remote_worker_actor::behavior_type remote_worker(remote_worker_actor::stateful_pointer<remote_worker_state> self,
+                                                 const remote_worker_config& config, const remote_worker_outlet& gate) {
   self->state.config = config;
-  const auto send = [self, head](const transport::message& message) {
+  const auto send = [self, gate](const transport::message& message) {
     auto& state = self->state;
     if (state.gone) return;
     const auto result = state.config.hub->send(state.config.peer, message);
     if (result == transport::send_result::queued) return;
     state.gone = true;
-    self->send(head, worker_gone{state.config.worker, result == transport::send_result::full
-                                                          ? "it does not take what it is sent"
-                                                          : "its link is down"});
+    if (result == transport::send_result::full)
+      self->send(gate, worker_gone{state.config.worker, "it does not take what it is sent"});
   };
   return {
       [send](const open_segment& m) {
@@ -29,6 +28,7 @@ worker_actor::behavior_type remote_worker(worker_actor::stateful_pointer<remote_
       },
       [send](const close_segment& m) { send(transport::close_segment{m.segment}); },
       [send](const revoke_segment& m) { send(transport::revoke_segment{m.segment}); },
+      [send](const leases_ended&) { send(transport::drain{}); },
   };
 }
 

@@ -19,6 +19,7 @@ struct worker_node_options {
   std::string role;                          ///< of the topology's `nodes`
   std::string name;                          ///< in the fleet
   std::string dial;                          ///< the head's address
+  std::string listen{};                      ///< where workers dial that send here, instead of the role's
   std::optional<transport::key_ring> keys{}; ///< of the link to it
 };
 

@@ -43,8 +43,8 @@ void add_drain(CLI::App& app, int& exit) {
   command->add_option("worker", args->worker, "Its name")->required()->type_name("WORKER");
   command->add_option("--head", args->head, "The head's address")->required()->type_name("ADDRESS");
   command->add_option("--keys", args->keys, "Folder of keys, where links are encrypted")->type_name("FOLDER");
-  command->add_option("--key", args->key, "Name of this program's key", true)->type_name("NAME");
-  command->add_option("--timeout", args->timeout, "Longest time to wait", true)->type_name("SECONDS");
+  command->add_option("--key", args->key, "Name of this program's key")->type_name("NAME")->capture_default_str();
+  command->add_option("--timeout", args->timeout, "Longest time to wait")->type_name("SECONDS")->capture_default_str();
   command->callback([args, &exit] { exit = drain(*args); });
 }
 

@@ -30,20 +30,24 @@ struct arguments {
   std::string metrics;
 };
 
-constexpr std::chrono::seconds head_patience{30};
-
-/// The topology from the file, or from the head.
-std::optional<topology::loaded> load(const arguments& args) {
-  if (!args.topology.file.empty()) return load_or_report(args.topology);
+/// The topology from the file, or from the head; otherwise what the program returns.
+tl::expected<topology::loaded, int> load(const arguments& args, const signals& stop) {
+  if (!args.topology.file.empty()) {
+    auto loaded = load_or_report(args.topology);
+    if (!loaded) return tl::unexpected{exit_bad_config};
+    return std::move(*loaded);
+  }
   auto keys = keys_in(args.keys, args.name, args.role.empty() ? "worker" : args.role);
   if (!keys) {
     fmt::print(stderr, "--keys: {}\n", keys.error().message);
-    return std::nullopt;
+    return tl::unexpected{exit_bad_config};
   }
-  const auto text = actors::fetch_topology({args.head, *keys, "penstock " PENSTOCK_VERSION}, head_patience);
+  const auto text =
+      actors::fetch_topology({args.head, *keys, "penstock " PENSTOCK_VERSION}, [&stop] { return stop.take(); });
   if (!text) {
+    if (text.error().code == core::errc::cancelled) return tl::unexpected{exit_done};
     fmt::print(stderr, "--head: {}\n", text.error().message);
-    return std::nullopt;
+    return tl::unexpected{text.error().code == core::errc::io ? exit_failed : exit_bad_config};
   }
   topology::load_options options;
   options.vocabulary = known_words();
@@ -51,7 +55,7 @@ std::optional<topology::loaded> load(const arguments& args) {
   options.check_files = false; // streams are the head's; the model's absence is found when it is loaded
   auto loaded = topology::load_text(*text, args.head, options);
   report(loaded ? loaded->notes : loaded.error());
-  if (!loaded) return std::nullopt;
+  if (!loaded) return tl::unexpected{exit_bad_config};
   if (!args.keys.empty()) loaded->config.security.keys = args.keys;
   return std::move(*loaded);
 }
@@ -70,8 +74,8 @@ int run_worker(const arguments& args) {
   keep_frame_buffers();
   const signals stop;
   start_logging(args.log);
-  const auto topology = load(args);
-  if (!topology) return args.topology.file.empty() ? exit_failed : exit_bad_config;
+  const auto topology = load(args, stop);
+  if (!topology) return topology.error();
   const auto bad = [&](const core::error& error) {
     report({place_error(*topology, error)});
     return error.code == core::errc::io ? exit_failed : exit_bad_config;
