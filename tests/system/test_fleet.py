@@ -5,6 +5,7 @@ import subprocess
 import time
 import unittest
 
+import hosts
 from fleet import ALONE, NODES, FleetTest, Feed
 from harness import PATIENCE, PROGRAM, penstock, until
 from test_frames import CLIPS, X264
@@ -138,7 +139,7 @@ class Leaving(FleetTest):
         head = self.set_up_fleet()
         result = penstock("drain", "--head", head.address(), "nobody")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, 'no worker is called "nobody"; there are: w0, w1)
+        self.assertIn('no worker is called "nobody"; there are: w0, w1', result.stderr)
 
     def test_a_worker_that_is_killed_loses_nothing_and_the_head_does_not_wait_for_its_lease(self):
         head = self.set_up_fleet(dispatch={"lease_timeout": "100s"})
@@ -225,6 +226,62 @@ class Refusals(FleetTest):
         router.send_multipart([peer, msgpack.packb([99, 2, [99, False, "another version"]])])
         worker.wait_for_exit(78)
         self.assertIn("version 99", worker.errors())
+
+
+class Keys(FleetTest):
+    def test_with_keys_only_those_that_are_listed_join_and_get_the_same_results(self):
+        clip = self.clip("clip.mp4", 100, *X264, "-bf", "3")
+        expected = self.run_alone({"clip": clip})
+        keys, foreign = self.dir / "keys", self.dir / "foreign"
+        for folder, names in ((keys, ["head", "worker", "operator"]), (foreign, ["worker"])):
+            made = penstock("keys", "--folder", folder, *names)
+            self.assertEqual(made.returncode, 0, made.stderr)
+        (foreign / "head.key").write_bytes((keys / "head.key").read_bytes())
+        topology = self.fleet_topology({"clip": clip}, security={"keys": str(keys)})
+        # Beyond loopback, which keys are enough for.
+        head = self.head(topology, "--listen", "tcp://0.0.0.0:0")
+        address = head.address().replace("0.0.0.0", "127.0.0.1")
+        stranger = self.worker("stranger", address, None, "--keys", foreign)
+        naked = self.worker("naked", address)
+        stranger.wait_for("does not take this node's key")
+        naked.wait_for("the handshake failed")
+        drain = penstock("drain", "--head", address, "--keys", keys, "nobody")
+        self.assertIn("no worker is called", drain.stderr)
+        worker = self.worker("w", address, None, "--keys", keys)
+        head.finish()
+        self.assert_same_results(head.results, expected)
+        worker.wait_until_joined()
+        for other in (stranger, naked):
+            self.assertFalse(other.says("joined as worker"), other.errors())
+
+
+@hosts.needs_hosts
+class OtherHosts(FleetTest):
+    def test_a_worker_whose_link_is_cut_for_five_seconds_comes_back_and_nothing_is_lost(self):
+        data = self.clip("long.ts", 300, *X264, "-bf", "2", "-x264-params", "scenecut=0", "-f", "mpegts").read_bytes()
+        feed = Feed(self, self.dir / "clip.ts", data)
+        network = hosts.Hosts(self)
+        own = [network.add() for _ in range(3)]
+        topology = self.fleet_topology({"clip": feed.path}, dispatch={"lease_timeout": "1s"},
+                                       model=self.model("slow.onnx", slow=128), security={"insecure": True})  # fmt: skip
+        head = self.head(topology, "--listen", f"tcp://{network.address_of(own[0])}:0", where=network.prefix(own[0]))
+        workers = [self.worker(f"w{i}", head, where=network.prefix(i)) for i in own[1:]]
+        for worker in workers:
+            worker.wait_until_joined()
+        feed.feed(0.5)
+        until(lambda: len(head.lines("clip")) > 20, "the first results")
+        cut = time.monotonic()
+        network.set_link(own[1], False)
+        until(lambda: head.says("is gone") or head.says("silent for too long"), "the head to give it up", 10)
+        feed.feed(0.9)
+        until(lambda: len(head.lines("clip")) > 200, "the other's results")
+        until(lambda: time.monotonic() - cut > 5, "five seconds")
+        network.set_link(own[1], True)
+        workers[0].wait_until_joined(2)
+        feed.feed()
+        feed.finish()
+        self.assertEqual(head.finish()["clip"], {"received": 300, "delivered": 300, "dropped": {}, "in_flight": 0})
+        self.assert_identity(head.lines("clip"))
 
 
 if __name__ == "__main__":
