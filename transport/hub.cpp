@@ -133,7 +133,7 @@ void hub::close(peer_id peer, bool flush) {
 hub_counters hub::counters() const {
   const auto& c = impl_->board.counters;
   return {c.messages_sent,    c.messages_received, c.bytes_sent,         c.bytes_received,  c.refused_full,
-          c.refused_messages, c.refused_keys,      c.refused_handshakes, c.connections_lost};
+          c.refused_messages, c.refused_keys,      c.ended_early, c.connections_lost};
 }
 
 } // namespace penstock::transport

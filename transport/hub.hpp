@@ -61,10 +61,10 @@ struct hub_counters {
   std::uint64_t messages_received = 0;
   std::uint64_t bytes_sent = 0; ///< headers and payloads
   std::uint64_t bytes_received = 0;
-  std::uint64_t refused_full = 0;       ///< `send_result::full`, and EAGAIN of a socket after which a peer was given up
-  std::uint64_t refused_messages = 0;   ///< from outside: not of the protocol, too large, another version
-  std::uint64_t refused_keys = 0;       ///< connections with a key that is not listed
-  std::uint64_t refused_handshakes = 0; ///< connections that did not speak ZMTP, not in time, or with keys at one end
+  std::uint64_t refused_full = 0;     ///< `send_result::full`, and EAGAIN of a socket after which a peer was given up
+  std::uint64_t refused_messages = 0; ///< from outside: not of the protocol, too large, another version
+  std::uint64_t refused_keys = 0;     ///< connections with a key that is not listed
+  std::uint64_t ended_early = 0; ///< connections that ended before a message: not ZMTP 3, or without what keys ask for
   std::uint64_t connections_lost = 0;
 };
 

@@ -45,8 +45,9 @@ class Place:
         else:
             self.relay = Relay(test, head.address().replace("0.0.0.0", "127.0.0.1"))
             self.address = self.relay.address
-        self.faults = [self.kill, self.stop]
-        self.faults += [self.relay.reset, self.stall, self.delay, self.halve] if self.relay else 2 * [self.cut]
+        # Of its process, or of its link.
+        self.faults = [[self.kill], [self.stop]]
+        self.faults.append([self.relay.reset, self.stall, self.delay, self.halve] if self.relay else [self.cut])
         self.start()
 
     def start(self):
@@ -100,7 +101,7 @@ class Chaos(FleetTest):
 
     def disturb(self, places):
         place = self.random.choice(places)
-        fault = self.random.choice(place.faults)
+        fault = self.random.choice(self.random.choice(place.faults))
         print(f"  {fault.__name__} worker {place.number}", flush=True)
         fault()
 

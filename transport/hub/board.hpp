@@ -23,7 +23,7 @@ struct atomic_counters {
   std::atomic<std::uint64_t> refused_full{0};
   std::atomic<std::uint64_t> refused_messages{0};
   std::atomic<std::uint64_t> refused_keys{0};
-  std::atomic<std::uint64_t> refused_handshakes{0};
+  std::atomic<std::uint64_t> ended_early{0};
   std::atomic<std::uint64_t> connections_lost{0};
 };
 

@@ -97,17 +97,12 @@ void hub_loop::disconnected(dialler& from, const std::string& why, clock::time_p
 
 void hub_loop::watch(listener& of, clock::time_point now) {
   while (const auto event = of.monitor->next()) {
-    switch (event->what) {
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: ++board_.counters.refused_handshakes; break;
-    case ZMQ_EVENT_DISCONNECTED:
-      of.strangers.erase(event->fd);
-      if (const auto at = of.fds.find(event->fd); at != of.fds.end())
-        doubt(*find(at->second), now);
-      else
-        of.ended.insert(event->fd);
-      break;
-    default: break;
+    if (event->what != ZMQ_EVENT_DISCONNECTED) continue;
+    if (const auto at = of.fds.find(event->fd); at != of.fds.end()) {
+      doubt(*find(at->second), now);
+    } else if (of.strangers.erase(event->fd) == 0) {
+      of.ended.insert(event->fd);
+      ++board_.counters.ended_early;
     }
   }
 }

@@ -25,9 +25,9 @@ constexpr int most_sockets = 65'000;
 
 } // namespace
 
-hub_loop::hub_loop(const hub_options& options, hub_board& board) : options_{options}, board_{board} {
+hub_loop::hub_loop(const hub_options& options, hub_board& board)
+    : options_{options}, board_{board}, gate_{context_, options_.keys} {
   context_.set(zmq::ctxopt::max_sockets, most_sockets);
-  if (options_.keys) gate_.emplace(context_, *options_.keys);
 }
 
 void hub_loop::run() {
@@ -51,7 +51,6 @@ void hub_loop::run() {
   for (auto& [id, d] : diallers_) hang_up(*d, d->connected ? linger : milliseconds{0});
   diallers_.clear();
   for (auto& g : guests_) g->close(linger);
-  gate_.reset();
 }
 
 bool hub_loop::is_all_sent() const {
@@ -80,7 +79,7 @@ void hub_loop::poll(milliseconds wait) {
   if (wait > milliseconds{0} && board_.may_sleep()) {
     items_.clear();
     items_.push_back({nullptr, board_.wake_fd(), ZMQ_POLLIN, 0});
-    if (gate_) items_.push_back({gate_->socket().handle(), 0, ZMQ_POLLIN, 0});
+    items_.push_back({gate_.socket().handle(), 0, ZMQ_POLLIN, 0});
     for (auto& l : listeners_) {
       items_.push_back({l->router.handle(), 0, ZMQ_POLLIN, 0});
       items_.push_back({l->monitor->socket().handle(), 0, ZMQ_POLLIN, 0});
@@ -95,7 +94,7 @@ void hub_loop::poll(milliseconds wait) {
       throw zmq::error_t{};
     board_.awoke((items_.front().revents & ZMQ_POLLIN) != 0);
   }
-  if (gate_) board_.counters.refused_keys += gate_->answer();
+  board_.counters.refused_keys += gate_.answer();
   const auto now = clock::now();
   for (std::size_t i = 0; i < listeners_.size(); ++i) { // what is received may lead to more of them
     watch(*listeners_[i], now);
@@ -103,7 +102,8 @@ void hub_loop::poll(milliseconds wait) {
   }
   for (auto& [id, d] : diallers_) static_cast<void>(serve(*d));
   guests_patience_ = idle_interval;
-  for (std::size_t i = 0; i < guests_.size(); ++i) guests_patience_ = std::min(guests_patience_, guests_[i]->serve(now));
+  for (std::size_t i = 0; i < guests_.size(); ++i)
+    guests_patience_ = std::min(guests_patience_, guests_[i]->serve(now));
 }
 
 void hub_loop::attach(std::shared_ptr<hub_guest> guest) {

@@ -123,7 +123,7 @@ class hub_loop {
   const hub_options options_;
   hub_board& board_;
   zmq::context_t context_;
-  std::optional<gatekeeper> gate_;
+  gatekeeper gate_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::map<std::uint64_t, std::unique_ptr<dialler>> diallers_;
   std::unordered_map<std::uint64_t, std::unique_ptr<peer>> peers_;

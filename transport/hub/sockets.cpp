@@ -27,11 +27,11 @@ void configure(zmq::socket_t& socket, const hub_options& options) {
 }
 
 void secure(zmq::socket_t& socket, const hub_options& options, bool listens) {
+  if (listens) socket.set(zmq::sockopt::zap_domain, "penstock"); // the gatekeeper is asked, keys or not
   if (!options.keys) return;
   socket.set(zmq::sockopt::curve_secretkey, options.keys->own.secret_key);
   if (listens) {
     socket.set(zmq::sockopt::curve_server, true);
-    socket.set(zmq::sockopt::zap_domain, "penstock");
   } else {
     socket.set(zmq::sockopt::curve_publickey, options.keys->own.public_key);
     socket.set(zmq::sockopt::curve_serverkey, options.keys->server_key);

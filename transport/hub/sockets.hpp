@@ -18,7 +18,8 @@ namespace penstock::transport {
 /// Options that every link has: bounded queues, bounded messages, dead connections seen, no waiting at the end.
 void configure(zmq::socket_t& socket, const hub_options& options);
 
-/// Encrypts a socket with the ring's keys, as the side that listens or dials. Nothing without keys.
+/// Encrypts a socket with the ring's keys, if there are any, as the side that listens or dials. Who listens asks the
+/// context's gatekeeper about each connection.
 void secure(zmq::socket_t& socket, const hub_options& options, bool listens);
 
 /// Sends a bundle, all of it or nothing.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <set>
 #include <string>
 #include <zmq.hpp>
@@ -8,11 +10,13 @@
 
 namespace penstock::transport {
 
-/// Answers ZeroMQ's question (ZAP, RFC 27) whether a connection's CURVE key may join.
+/// Answers ZeroMQ's question (ZAP, RFC 27) whether a connection may join: with one of the ring's keys, or, without a
+/// ring, whoever speaks ZMTP 3. (Older versions know no such question and end there. That is wanted: libzmq 4.3.4 ends
+/// the process when a socket is closed while such a connection begins.)
 class gatekeeper {
  public:
   /// At most one in a context.
-  gatekeeper(zmq::context_t& context, const key_ring& ring);
+  gatekeeper(zmq::context_t& context, const std::optional<key_ring>& ring);
 
   [[nodiscard]] zmq::socket_t& socket() noexcept { return questions_; }
 
@@ -21,6 +25,7 @@ class gatekeeper {
 
  private:
   zmq::socket_t questions_;
+  bool needs_key_;
   std::set<std::string> allowed_;
   std::string last_refused_; ///< address that was logged last
 };

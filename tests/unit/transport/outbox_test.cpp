@@ -95,9 +95,9 @@ TEST_CASE("a peer is announced once when there is room in flight again") {
   };
   std::size_t given = 0;
   for (; flight.room(); ++given) flight.add(std::size_t{1} << 20U);
-  CHECK(given == 8);
+  CHECK(given == 16);
   CHECK(announced().empty());
-  for (; given > 4; --given) {
+  for (; given > 8; --given) {
     CHECK(announced().empty());
     flight.release(std::size_t{1} << 20U);
   }
@@ -110,7 +110,7 @@ TEST_CASE("a peer is announced once when there is room in flight again") {
 TEST_CASE("room in flight is never missed, whichever thread is first") {
   transport::hub_board board;
   REQUIRE(board.open());
-  constexpr std::size_t bytes = std::size_t{4} << 20U;
+  constexpr std::size_t bytes = std::size_t{8} << 20U;
   constexpr int rounds = 2'000;
   transport::flight flight{board, {7}};
   std::atomic<int> added{0};
