@@ -40,9 +40,7 @@ dispatch: {attempts: 5, read_ahead: {packets: 64, bytes: 1MiB}, retain: 2GiB}
 live: {queue: 4, max_lag: 2s}
 media: {max_pixels: 1.5Mpx}
 shutdown: {grace: 0}
-limits: {open_streams: 2, quarantine_segments: 3, quarantine_bytes: 1MiB}
-checkpoint: kept
-quarantine: ""
+limits: {open_streams: 2}
 metrics: {listen: "[::1]:9464"}
 )",
                                 "sub/t.yaml", options());
@@ -82,9 +80,7 @@ metrics: {listen: "[::1]:9464"}
   CHECK(c.live == live_config{4, 2s});
   CHECK(c.media.max_pixels == 1'500'000);
   CHECK(c.shutdown.grace == 0s);
-  CHECK(c.limits == limits_config{2, 3, 1 << 20});
-  CHECK(c.checkpoint == "sub/kept");
-  CHECK(c.quarantine.empty());
+  CHECK(c.limits.open_streams == 2);
   CHECK(c.metrics.listen == "[::1]:9464");
 }
 
