@@ -95,7 +95,7 @@ void device_lane_state::answer(const part& which, inference::batch_result result
 
 device_lane_actor::behavior_type device_lane(device_lane_actor::stateful_pointer<device_lane_state> self,
                                              const device_lane_config& config, std::uint32_t lane,
-                                             const device_batcher_actor& batches, const worker_inbox& worker) {
+                                             const device_batcher_actor& batches, const outcome_inbox& worker) {
   self->state.config = config;
   self->state.lane = lane;
   self->state.done = [to = device_lane_actor{self}.address()] {

@@ -53,6 +53,6 @@ struct device_lane_state {
 /// Detached, since an engine may block.
 device_lane_actor::behavior_type device_lane(device_lane_actor::stateful_pointer<device_lane_state> self,
                                              const device_lane_config& config, std::uint32_t lane,
-                                             const device_batcher_actor& batches, const worker_inbox& worker);
+                                             const device_batcher_actor& batches, const outcome_inbox& worker);
 
 } // namespace penstock::actors

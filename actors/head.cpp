@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds tick_interval{100};
 
+/// A thread for each sink of thousands of streams would be too many: those beyond share the scheduler's.
+constexpr std::size_t most_sinks_with_threads = 256;
+
 /// How long sinks may take once everything else has ended.
 constexpr std::chrono::seconds sink_patience{2};
 
@@ -35,7 +38,9 @@ dispatch::head_config core_of(const topology::config& topology) {
 void head_state::configure(head_actor::pointer self, const head_config& config) {
   self_ = self;
   config_ = config;
-  core_.emplace(core_of(config.topology));
+  auto core_with = core_of(config.topology);
+  core_with.epoch = config.epoch;
+  core_.emplace(core_with);
   series_ = config.metrics->dispatch();
   for (const auto& source : config.streams) {
     auto& stream = streams_.emplace_back();
@@ -44,12 +49,27 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
     stream.report.lossless = source.policy == topology::stream_policy::lossless;
     stream.report.finite = source.finite;
     stream.series = config.metrics->stream(source.id);
+    if (!config.checkpoint) continue;
+    stream.notes.progress = config.progress.at(streams_.size() - 1);
+    if (!stream.notes.progress.finished) continue;
+    stream.report.phase = stream_phase::finished;
+    stream.report.finished_before = true;
   }
+  const auto& topology = config.topology;
+  if (!topology.quarantine.empty()) {
+    quarantine_ = std::make_unique<quarantine_writer>(
+        quarantine_config{topology.quarantine, static_cast<std::uint64_t>(topology.limits.quarantine_segments),
+                          static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
+  }
+  configure_pushes();
   publish();
 }
 
 void head_state::start(const head_start& message) {
   workers_ = message.workers;
+  for (const auto& [id, handle] : workers_) local_.push_back(id);
+  gate_ = message.gate;
+  pushes_ = message.pushes;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
   open_waiting();
   finish_if_done();
@@ -75,10 +95,13 @@ void head_state::open_waiting() {
 }
 
 void head_state::finish_if_done() {
+  if (config_.ingest_any && !stop_deadline_) return; // more may come
   const bool all_finished = std::ranges::all_of(
       streams_, [](const head_stream& stream) { return stream.report.phase == stream_phase::finished; });
   if (all_finished && !finished_) {
     finished_ = true;
+    quarantine_.reset(); // writes what waits
+    save_checkpoint();
     export_metrics();
     publish();
     config_.on_finished();
@@ -87,6 +110,7 @@ void head_state::finish_if_done() {
 
 void head_state::open_source(core::stream_id id, head_stream& stream) {
   stream.report.phase = stream_phase::opening;
+  if (is_pushed(stream)) return; // its producer comes by itself
   source_config config;
   config.stream = id;
   config.open.uri = stream.source.uri;
@@ -130,17 +154,24 @@ void head_state::open_sinks(core::stream_id id, head_stream& stream, const core:
     config.context.stream = stream.source.id;
     config.context.path = topology::sink_path(configs[i], stream.source.id);
     config.context.labels = config_.labels;
+    if (stream.notes.progress.begun) config.context.resume_seq = stream.notes.progress.seq;
     const double rate = codec.frames_per_s > 0 ? codec.frames_per_s : 25;
     const double sampled = stream.source.sample_fps > 0 ? std::min(stream.source.sample_fps, rate) : rate;
     config.context.frames_per_s = configs[i].fps.value_or(sampled);
     config.decode = config_.decode;
     config.metrics = config_.metrics->sink(configs[i].kind);
     stream.needs_frames = stream.needs_frames || config.kind->needs_frames;
-    stream.report.outputs.push_back(config.context.path.string());
-    stream.sinks.push_back(self_->spawn<caf::detached>(sink, config, sink_outlet{self_}));
+    if (i < config_.publishers.size()) config.context.publisher = config_.publishers[i];
+    stream.report.outputs.push_back(config.context.publisher ? config.context.publisher->address()
+                                                             : config.context.path.string());
+    const bool own_thread = !config.kind->never_blocks && sinks_with_threads_ < most_sinks_with_threads;
+    if (own_thread) ++sinks_with_threads_;
+    stream.sinks.push_back(own_thread ? self_->spawn<caf::detached>(sink, config, sink_outlet{self_})
+                                      : self_->spawn(sink, config, sink_outlet{self_}));
     stream.sink_configs.push_back(std::move(config));
   }
   stream.sinks_open = stream.sinks.size();
+  if (stream.notes.progress.begun) stream.notes.sinks_unheard = stream.sinks.size();
 }
 
 void head_state::begin_closing(core::stream_id id, head_stream& stream) {
@@ -160,8 +191,11 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.sinks.clear();
   stream.tracker.reset();
   stream.forwarded.clear();
+  stream.failures.clear();
+  note_finished(stream);
   export_metrics();
   core_->remove_stream(id);
+  if (is_pushed(stream) && pushes_) self_->send(pushes_, push_finished{id, stream.report.ledger});
   if (!stop_deadline_) open_waiting();
   finish_if_done();
 }
@@ -172,8 +206,12 @@ void head_state::shut_down(const head_shutdown& message) {
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
+    if (stream.report.phase == stream_phase::opening && is_pushed(stream)) on(source_ended{{i}, std::nullopt});
     stream.stop.request_stop();
-    if (stream.report.phase == stream_phase::running && !std::exchange(stream.ended, true))
+    if (stream.report.phase != stream_phase::running || std::exchange(stream.ended, true)) continue;
+    if (config_.checkpoint && stream.notes.progress.begun)
+      core_->cancel({i}, now, actions_); // the next life does what is left
+    else
       core_->finish({i}, now, actions_);
   }
   if (message.grace <= message.grace.zero()) core_->shutdown(now, now, actions_);
@@ -183,11 +221,12 @@ void head_state::shut_down(const head_shutdown& message) {
 
 void head_state::tick() {
   const auto now = core::clock::now();
-  for (const auto& [id, handle] : workers_) core_->worker_heartbeat(id, now); // local ones are watched instead
+  for (const auto id : local_) core_->worker_heartbeat(id, now);
   if (stop_deadline_ && now >= *stop_deadline_) core_->shutdown(now, now, actions_);
   if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon_sinks();
   core_->tick(now, actions_);
   carry_out();
+  if (!finished_) save_checkpoint();
   export_metrics();
   publish();
   if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
@@ -200,7 +239,8 @@ void head_state::abandon_sinks() {
     if (stream.report.phase == stream_phase::running) {
       const auto settled = stream.acks.give_up();
       core_->acknowledged({i}, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
-    } else if (stream.report.phase == stream_phase::closing) {
+    } else if (stream.report.phase == stream_phase::closing ||
+               (stream.report.phase == stream_phase::opening && stream.notes.sinks_unheard > 0)) {
       sinks_abandoned_ = true;
       spdlog::error("stream {}: a sink did not finish in time", stream.source.id);
       finish_stream({i}, stream);
@@ -227,6 +267,27 @@ void head_state::on(const worker_hello& message) {
   carry_out();
 }
 
+void head_state::on(const worker_joined& message) {
+  workers_[message.worker] = message.handle;
+  core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
+  carry_out();
+}
+
+void head_state::on(const worker_alive& message) { core_->worker_heartbeat(message.worker, core::clock::now()); }
+
+void head_state::on(const worker_leaving& message) {
+  core_->worker_draining(message.worker, core::clock::now(), actions_);
+  carry_out();
+  if (gate_) self_->send(gate_, leases_ended{message.worker});
+}
+
+void head_state::on(const worker_gone& message) {
+  if (workers_.erase(message.worker) == 0) return;
+  spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
+  core_->worker_lost(message.worker, core::clock::now(), actions_, message.excused);
+  carry_out();
+}
+
 void head_state::on(const worker_credit& message) {
   core_->worker_credit(message.worker, message.segments, core::clock::now(), actions_);
   carry_out();
@@ -245,8 +306,10 @@ void head_state::on(const segment_done& message) {
 
 void head_state::on(const segment_failed& message) {
   const auto& id = message.segment;
+  if (id.stream.value >= streams_.size()) return; // from another machine: never sent there
   spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
   series_.lease_failures.add();
+  note_failure(message);
   core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
   carry_out();
 }
@@ -254,13 +317,14 @@ void head_state::on(const segment_failed& message) {
 void head_state::on(const source_opened& message) {
   auto& stream = stream_of(message.stream);
   if (stop_deadline_) return; // its end is on the way
-  stream.report.phase = stream_phase::running;
   stream.report.frames = message.frames;
+  stream.codec = message.codec;
   const auto& tracking = config_.topology.tracking;
   if (auto made = tracking::make_tracker({tracking.kind, tracking.min_iou, tracking.max_age, tracking.min_hits}))
     stream.tracker = std::move(*made);
   open_sinks(message.stream, stream, *message.codec);
-  core_->add_stream(message.stream, core_config(stream, message.codec), core::clock::now(), actions_);
+  if (stream.notes.sinks_unheard > 0) return; // they say first where they go on
+  begin(message.stream, stream);
   carry_out();
 }
 
@@ -271,6 +335,8 @@ void head_state::on(const source_packets& message) {
   if (message.codec) core_->set_codec(message.stream, message.codec, now, actions_);
   for (const auto& packet : message.packets) core_->push(message.stream, packet, now, actions_);
   carry_out();
+  if (is_pushed(stream) && !stream.report.lossless)
+    self_->send(pushes_, push_taken{message.stream, static_cast<std::uint32_t>(message.packets.size())});
 }
 
 void head_state::on(const source_trouble& message) {
@@ -289,8 +355,12 @@ void head_state::on(const source_ended& message) {
     spdlog::error("stream {}: {}", stream.source.id, message.error->message);
     stream.report.error = message.error;
   }
+  stream.notes.source_done = !message.error && !stop_deadline_;
   if (stream.report.phase == stream_phase::opening) {
-    finish_stream(message.stream, stream);
+    if (stream.sinks.empty())
+      finish_stream(message.stream, stream);
+    else
+      begin_closing(message.stream, stream);
   } else if (!std::exchange(stream.ended, true)) {
     core_->finish(message.stream, core::clock::now(), actions_);
     carry_out();
@@ -363,12 +433,18 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const frame_outcomes& message) { forward(message); },
       [forward](const segment_done& message) { forward(message); },
       [forward](const segment_failed& message) { forward(message); },
+      [forward](const push_opening& message) { forward(message); },
       [forward](const source_opened& message) { forward(message); },
       [forward](const source_packets& message) { forward(message); },
       [forward](const source_trouble& message) { forward(message); },
       [forward](const source_ended& message) { forward(message); },
       [forward](const sink_ack& message) { forward(message); },
       [forward](const sink_closed& message) { forward(message); },
+      [forward](const sink_resumed& message) { forward(message); },
+      [forward](const worker_joined& message) { forward(message); },
+      [forward](const worker_alive& message) { forward(message); },
+      [forward](const worker_leaving& message) { forward(message); },
+      [forward](const worker_gone& message) { forward(message); },
   };
 }
 

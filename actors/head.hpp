@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,10 +12,14 @@
 #include <vector>
 
 #include "actors/ack_book.hpp"
+#include "actors/checkpoint_writer.hpp"
+#include "actors/push_messages.hpp"
+#include "actors/quarantine.hpp"
 #include "actors/run_report.hpp"
 #include "actors/sink.hpp"
 #include "actors/source.hpp"
 #include "actors/worker.hpp"
+#include "actors/worker_gate.hpp"
 #include "dispatch/head.hpp"
 #include "metrics/families.hpp"
 #include "topology/config.hpp"
@@ -25,8 +30,10 @@ namespace penstock::actors {
 
 /// The stages are there: open the streams. `watched` must live as long as the program does.
 struct head_start {
-  std::map<core::worker_id, worker_actor> workers;
+  std::map<core::worker_id, worker_actor> workers; ///< of this process
   std::vector<caf::strong_actor_ptr> watched;
+  worker_gate_actor gate{}; ///< where workers on other machines join; null where none do
+  push_gate_actor pushes{}; ///< where programs push video; null where none may
 };
 
 /// Stop reading, finish what was read for at most `grace`, drop the rest (`shutdown`).
@@ -42,7 +49,9 @@ using head_actor =
                      caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<source_opened>,
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
-                     caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>>;
+                     caf::reacts_to<push_opening>, caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>,
+                     caf::reacts_to<sink_resumed>, caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>,
+                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -66,8 +75,14 @@ struct head_config {
   std::vector<topology::stream_source> streams;
   std::shared_ptr<const std::vector<std::string>> labels;
   media::decode_options decode; ///< of sinks that need frames
+  std::uint32_t epoch = 0;
+  std::shared_ptr<checkpoint_writer> checkpoint{}; ///< null: none is kept
+  std::vector<stream_progress> progress{};         ///< of each stream, in earlier lives; empty without a checkpoint
   std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board;
+  bool ingest_any = false;                                       ///< programs may push streams of any name, …
+  std::size_t ingest_streams = 0;                                ///< … but no more than these
+  std::vector<std::shared_ptr<transport::publisher>> publishers; ///< by number of the sink; null where it has none
   std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
 };
 
@@ -75,6 +90,15 @@ struct head_config {
 struct forwarded_segment {
   core::codec_ptr codec;
   std::uint32_t next = 0; ///< ordinal; a second lease sends the first ones again
+};
+
+/// What a stream's checkpoint needs to know besides what the core says.
+struct checkpoint_notes {
+  stream_progress progress;
+  std::map<std::uint64_t, std::uint64_t> emitted; ///< by segment: one past its last frame that sinks were given
+  std::size_t sinks_unheard = 0;                  ///< going on: sinks that have not said where
+  std::optional<std::uint64_t> sinks_next;        ///< going on: where the sink is that has the fewest frames
+  bool source_done = false;                       ///< the source came to its end by itself
 };
 
 /// One stream of a head.
@@ -88,12 +112,15 @@ struct head_stream {
   std::vector<sink_config> sink_configs;
   bool needs_frames = false; ///< one of the sinks does
   std::size_t sinks_open = 0;
+  core::codec_ptr codec; ///< of its first packets
+  checkpoint_notes notes;
   bool ended = false; ///< no more packets are taken from the source
   ack_book acks{0};
   sink_results group; ///< collected for the sinks while actions are carried out
   std::map<std::uint64_t, forwarded_segment> forwarded;
   metrics::stream_series series;
-  dispatch::ledger exported; ///< what the metrics say
+  std::map<std::uint64_t, std::vector<std::string>> failures; ///< by segment, what its workers said
+  dispatch::ledger exported;                                  ///< what the metrics say
 };
 
 class head_state {
@@ -112,23 +139,39 @@ class head_state {
   void on(const frame_outcomes& message);
   void on(const segment_done& message);
   void on(const segment_failed& message);
+  void on(const push_opening& message);
   void on(const source_opened& message);
   void on(const source_packets& message);
   void on(const source_trouble& message);
   void on(const source_ended& message);
   void on(const sink_ack& message);
   void on(const sink_closed& message);
+  void on(const sink_resumed& message);
+  void on(const worker_joined& message);
+  void on(const worker_alive& message);
+  void on(const worker_leaving& message);
+  void on(const worker_gone& message);
 
  private:
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }
   [[nodiscard]] dispatch::stream_config core_config(const head_stream& stream, core::codec_ptr codec) const;
+  [[nodiscard]] static bool is_pushed(const head_stream& stream) {
+    return stream.source.kind == topology::source_kind::pushed;
+  }
+  void configure_pushes();
+  [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
   void finish_if_done();
   void abandon_sinks();
   void open_source(core::stream_id id, head_stream& stream);
   void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
+  void begin(core::stream_id id, head_stream& stream); ///< its packets may come
   void begin_closing(core::stream_id id, head_stream& stream);
   void finish_stream(core::stream_id id, head_stream& stream);
+  void note_failure(const segment_failed& message);
+  [[nodiscard]] bool left_to_next_life(core::stream_id id, const head_stream& stream) const;
+  void note_finished(head_stream& stream);
+  void save_checkpoint();
   void export_metrics(); ///< also brings the reports' ledgers up to date
   void publish();
 
@@ -141,6 +184,8 @@ class head_state {
   void apply(dispatch::quarantine& action);
   void apply(dispatch::worker_expired& action);
   void apply(dispatch::emit& action);
+  void apply(dispatch::checkpoint& action);
+  void apply(dispatch::source_changed& action);
   void apply(dispatch::stream_finished& action);
   void flush_packets();
   void flush_groups();
@@ -149,11 +194,18 @@ class head_state {
   head_config config_;
   std::optional<dispatch::head> core_;
   dispatch::head::actions actions_;
-  std::vector<head_stream> streams_;
+  std::deque<head_stream> streams_;
+  std::map<std::string, core::stream_id> pushed_; ///< by the name that producers open
+  std::size_t sinks_with_threads_ = 0;
   std::map<core::worker_id, worker_actor> workers_;
+  std::vector<core::worker_id> local_; ///< those of this process, which are watched instead of heard
+  worker_gate_actor gate_;
+  push_gate_actor pushes_;
   worker_actor packets_to_; ///< where `packets_` go
   segment_packets packets_; ///< consecutive packets of one segment, sent in one message
   std::vector<core::stream_id> touched_;
+  std::unique_ptr<quarantine_writer> quarantine_;
+  bool checkpoint_changed_ = false;
   metrics::dispatch_series series_;
   std::optional<core::time_point> stop_deadline_; ///< set: nothing more is read, and what is left then is dropped
   std::optional<std::string> failure_;

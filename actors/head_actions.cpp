@@ -1,4 +1,5 @@
 #include <caf/send.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <utility>
 #include <variant>
@@ -57,27 +58,60 @@ void head_state::apply(dispatch::revoke& action) {
 }
 
 void head_state::apply(dispatch::grant& action) {
-  self_->send(stream_of(action.stream).reader, source_grant{action.packets});
+  const auto& stream = stream_of(action.stream);
+  if (is_pushed(stream))
+    self_->send(pushes_, push_grant{action.stream, action.packets});
+  else
+    self_->send(stream.reader, source_grant{action.packets});
+}
+
+/// Keeps what a worker said for the quarantine; a worker may say anything, and often.
+void head_state::note_failure(const segment_failed& message) {
+  constexpr std::size_t most_segments = 256;
+  auto& failures = stream_of(message.segment.stream).failures;
+  if (!quarantine_ || message.segment.epoch != config_.epoch) return;
+  if (failures.size() >= most_segments && !failures.contains(message.segment.number)) return;
+  auto& said = failures[message.segment.number];
+  if (said.size() < static_cast<std::size_t>(config_.topology.dispatch.attempts))
+    said.push_back(fmt::format("worker {}: {}", message.worker.value, message.reason.message));
 }
 
 void head_state::apply(dispatch::quarantine& action) {
   series_.quarantined.add();
   spdlog::error("stream {}: segment {} is given up: {}", stream_of(action.segment.stream).source.id,
                 action.segment.number, action.reason);
+  if (!quarantine_) return;
+  auto& stream = stream_of(action.segment.stream);
+  quarantined_segment segment;
+  segment.stream = stream.source.id;
+  segment.source = topology::display_uri(stream.source.uri);
+  segment.id = action.segment;
+  segment.reason = std::move(action.reason);
+  segment.codec = std::move(action.codec);
+  segment.packets = std::move(action.packets);
+  if (auto said = stream.failures.extract(action.segment.number)) segment.errors = std::move(said.mapped());
+  quarantine_->put(std::move(segment));
 }
 
 void head_state::apply(dispatch::worker_expired& action) {
-  spdlog::error("worker {} was silent for too long", action.worker.value);
+  spdlog::warn("worker {} was silent for too long", action.worker.value);
   workers_.erase(action.worker);
+  if (gate_) self_->send(gate_, worker_forgotten{action.worker});
 }
 
 void head_state::apply(dispatch::emit& action) {
   auto& result = action.result;
   const auto id = result.id.segment.stream;
   auto& stream = stream_of(id);
+  if (left_to_next_life(id, stream)) {
+    core_->acknowledged(id, 0, 1, core::clock::now(), actions_, core::drop_reason::shutdown);
+    return;
+  }
   if (stream.tracker) stream.tracker->update(result.pts, result.objects);
   stream.series.objects.add(static_cast<double>(result.objects.size()));
   stream.acks.emitted(result.captured);
+  if (config_.checkpoint) stream.notes.emitted.insert_or_assign(result.id.segment.number, result.seq + 1);
+  stream.failures.erase(stream.failures.begin(), stream.failures.lower_bound(result.id.segment.number));
   stream.forwarded.erase(stream.forwarded.begin(), stream.forwarded.lower_bound(result.id.segment.number));
   stream.group.results.push_back(std::move(result));
   touched_.push_back(id);

@@ -54,7 +54,7 @@ void inference_state::run(const batch_task& task, std::vector<output_task>& outp
 
 inference_actor::behavior_type infer(inference_actor::stateful_pointer<inference_state> self,
                                      const inference_config& config, const batcher_actor& batches,
-                                     const postprocess_actor& next, const worker_inbox& worker) {
+                                     const postprocess_actor& next, const outcome_inbox& worker) {
   self->state.config = config;
   return {
       [self, batches, next, worker](const batch_task& task) {

@@ -27,6 +27,6 @@ struct inference_state {
 
 inference_actor::behavior_type infer(inference_actor::stateful_pointer<inference_state> self,
                                      const inference_config& config, const batcher_actor& batches,
-                                     const postprocess_actor& next, const worker_inbox& worker);
+                                     const postprocess_actor& next, const outcome_inbox& worker);
 
 } // namespace penstock::actors

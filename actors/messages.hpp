@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -146,6 +147,15 @@ struct sink_ack {
   std::vector<bool> written;
 };
 
+/// A sink that goes on where an earlier life of the head ended has found out where that is, or cannot go on.
+struct sink_resumed {
+  core::stream_id stream;
+  std::size_t sink = 0;
+  std::uint64_t next_seq = 0;   ///< frames before this one are in the output
+  std::filesystem::path output; ///< what it really writes, where that is not what it was told
+  std::optional<core::error> error;
+};
+
 /// The sink's output is complete, or what went wrong while finishing it.
 struct sink_closed {
   core::stream_id stream;
@@ -235,6 +245,12 @@ struct batch_timer {
 /// Batcher to itself: images are gathering; look again after whoever else is due.
 struct batch_again {};
 
+/// What takes preprocessed images.
+using slot_taker = caf::typed_actor<caf::reacts_to<filled_slot>>;
+
+/// Where the stages behind decode report to.
+using outcome_inbox = caf::typed_actor<caf::reacts_to<frame_outcomes>>;
+
 /// Where the stages of a worker report to.
 using worker_inbox =
     caf::typed_actor<caf::reacts_to<frame_outcomes>, caf::reacts_to<decode_finished>, caf::reacts_to<decode_failed>>;
@@ -261,6 +277,7 @@ PENSTOCK_LOCAL_MESSAGE(sink_results)
 PENSTOCK_LOCAL_MESSAGE(sink_close)
 PENSTOCK_LOCAL_MESSAGE(sink_ack)
 PENSTOCK_LOCAL_MESSAGE(sink_closed)
+PENSTOCK_LOCAL_MESSAGE(sink_resumed)
 PENSTOCK_LOCAL_MESSAGE(frame_task)
 PENSTOCK_LOCAL_MESSAGE(filled_slot)
 PENSTOCK_LOCAL_MESSAGE(batch_task)

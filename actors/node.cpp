@@ -1,139 +1,254 @@
 #include "actors/node.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <caf/actor_cast.hpp>
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
-#include <cerrno>
+#include <ctime>
+#include <fmt/format.h>
 #include <optional>
 #include <spdlog/spdlog.h>
-#include <system_error>
 #include <utility>
 
+#include "actors/actor_runtime.hpp"
 #include "actors/head.hpp"
-#include "actors/model.hpp"
+#include "actors/link_events.hpp"
+#include "actors/push_gate.hpp"
+#include "actors/resume.hpp"
 #include "actors/stages.hpp"
+#include "actors/stages_digest.hpp"
 #include "core/cores.hpp"
+#include "inference/labels.hpp"
+#include "topology/load.hpp"
 
 namespace penstock::actors {
 
-namespace {
-
-media::decode_options decode_options_of(const topology::config& topology) {
-  media::decode_options options;
-  options.effort = topology.stages.decode.effort == topology::decode_effort::fast ? media::decode_effort::fast
-                                                                                  : media::decode_effort::exact;
-  options.max_pixels = static_cast<std::uint64_t>(topology.media.max_pixels);
-  return options;
-}
-
-caf::actor_system_config& configured(caf::actor_system_config& config, std::size_t cores) {
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", static_cast<std::uint64_t>(cores));
-  config.set("scheduler.max-throughput", std::uint64_t{1});
-  return config;
-}
-
-} // namespace
-
 struct node::impl {
   topology::config topology;
-  loaded_model model;
+  std::optional<prepared_stages> prepared; ///< none where all workers are elsewhere
   std::string model_line;
+  std::string address; ///< where workers dial; empty where they cannot
   std::shared_ptr<metrics::registry> metrics = std::make_shared<metrics::registry>();
   std::shared_ptr<report_board> board = std::make_shared<report_board>();
-  int finished_fd = -1;
-  std::atomic<bool> finished{false};
+  std::unique_ptr<end_signal> finished;
   std::atomic<bool> stopping{false};
-  caf::actor_system_config caf_config;
-  std::optional<caf::actor_system> system;
+  std::shared_ptr<transport::hub> hub;
+  std::optional<actor_runtime> runtime;
   head_actor head;
+  worker_gate_actor gate;
+  std::unique_ptr<transport::raw_door> push_door;
+  push_gate_actor pushes;
   std::vector<caf::strong_actor_ptr> stages;
 
   ~impl() {
     for (const auto& stage : stages)
       caf::anon_send_exit(caf::actor_cast<caf::actor>(stage), caf::exit_reason::user_shutdown);
+    if (gate) caf::anon_send_exit(gate, caf::exit_reason::user_shutdown);
+    if (pushes) caf::anon_send_exit(pushes, caf::exit_reason::user_shutdown);
     if (head) caf::anon_send_exit(head, caf::exit_reason::user_shutdown);
     stages.clear();
+    gate = nullptr;
+    pushes = nullptr;
     head = nullptr;
-    system.reset(); // waits for all actors
-    if (finished_fd >= 0) ::close(finished_fd);
+    if (runtime) runtime->system().await_all_actors_done();
+    push_door.reset();
+    hub.reset(); // its thread sends to actors of the system
+    if (runtime) runtime->stop();
   }
 
-  void on_finished() {
-    finished = true;
-    const std::uint64_t one = 1;
-    if (::write(finished_fd, &one, sizeof one) != sizeof one)
-      spdlog::error("eventfd: {}", std::generic_category().message(errno));
-  }
+  /// The thread of all sockets, started when it is first needed.
+  core::expected<void> need_hub(const node_options& options);
+  /// Sockets for the results of sinks that publish.
+  core::expected<std::vector<std::shared_ptr<transport::publisher>>> open_publishers(const node_options& options);
+  /// Opens the door for programs that push video.
+  core::expected<void> open_ingest(const topology::node_config& role, const node_options& options);
+  /// Opens the door for workers of other machines.
+  core::expected<void> open_gate(const topology::node_config& role, const node_options& options, std::uint32_t epoch);
 };
 
 namespace {
 
-std::string model_line_of(const loaded_model& model, const stage_sizes& s) {
-  const auto& info = model.info;
-  auto where = info.device;
-  if (model.device) where = fmt::format("{}, {}", model.device->info().name, model.device->info().model);
-  if (!info.detail.empty()) where += ", " + info.detail;
-  return fmt::format("{} on {} ({}), input {}x{}, batches of up to {}, {} {}{}", info.name, info.engine, where,
-                     model.input.width_px, model.input.height_px, s.batch, s.instances,
-                     model.device ? "lane" : "instance", s.instances == 1 ? "" : "s");
+/// What a head without stages knows of its model: the names of its classes.
+core::expected<std::shared_ptr<const std::vector<std::string>>> labels_of(const topology::config& topology) {
+  std::vector<std::string> labels;
+  if (!topology.stages.postprocess.labels.empty()) {
+    auto loaded = inference::load_labels(topology.stages.postprocess.labels);
+    if (!loaded) return core::fail("stages.postprocess.labels", loaded.error());
+    labels = std::move(*loaded);
+  }
+  return std::make_shared<const std::vector<std::string>>(std::move(labels));
+}
+
+bool works(const topology::node_config& role) {
+  return std::ranges::find(role.stages, topology::stage::decode) != role.stages.end();
 }
 
 } // namespace
+
+core::expected<void> node::impl::open_gate(const topology::node_config& role, const node_options& options,
+                                           std::uint32_t epoch) {
+  auto digest = stages_digest(topology);
+  if (!digest) return tl::unexpected{digest.error()};
+  if (auto there = need_hub(options); !there) return core::fail("nodes." + role.role, there.error());
+
+  worker_gate_config gate_with;
+  gate_with.hub = hub;
+  gate_with.epoch = epoch;
+  gate_with.lease_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(topology.dispatch.lease_timeout);
+  for (const auto& other : topology.nodes)
+    if (other.role != role.role) gate_with.roles.push_back(other.role);
+  gate_with.config_digest = std::move(*digest);
+  gate_with.topology = topology::to_yaml(topology);
+  gate_with.links = metrics->links();
+  gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});
+
+  const auto& listen = options.listen.empty() ? role.listen : options.listen;
+  auto bound = hub->listen(listen, events_to(gate), topology.security.insecure);
+  if (!bound) return core::fail(fmt::format("nodes.{}.listen", role.role), bound.error());
+  address = std::move(*bound);
+  spdlog::info("workers may dial {}", address);
+  return {};
+}
+
+core::expected<void> node::impl::need_hub(const node_options& options) {
+  if (hub) return {};
+  transport::hub_options hub_with;
+  hub_with.keys = options.keys;
+  auto started = transport::hub::start(std::move(hub_with));
+  if (!started) return tl::unexpected{started.error()};
+  hub = std::move(*started);
+  return {};
+}
+
+core::expected<std::vector<std::shared_ptr<transport::publisher>>>
+node::impl::open_publishers(const node_options& options) {
+  std::vector<std::shared_ptr<transport::publisher>> all;
+  for (std::size_t i = 0; i < topology.sinks.size(); ++i) {
+    all.emplace_back();
+    if (topology.sinks[i].listen.empty()) continue;
+    const auto place = fmt::format("sinks.{}.listen", i);
+    if (auto there = need_hub(options); !there) return core::fail(place, there.error());
+    auto opened = transport::publisher::open(*hub, topology.sinks[i].listen, topology.security.insecure);
+    if (!opened) return core::fail(place, opened.error());
+    all.back() = std::move(*opened);
+    spdlog::info("results are published on {}", all.back()->address());
+  }
+  return all;
+}
+
+core::expected<void> node::impl::open_ingest(const topology::node_config& role, const node_options& options) {
+  namespace push = transport::push;
+  const auto place = fmt::format("nodes.{}.ingest.listen", role.role);
+  if (auto there = need_hub(options); !there) return core::fail(place, there.error());
+  push_gate_config config;
+  config.max_pixels = static_cast<std::uint64_t>(topology.media.max_pixels);
+  config.streams_per_peer = static_cast<std::size_t>(role.ingest.streams);
+  // The gate comes first, and hears nothing before there is a door.
+  const auto door = std::make_shared<std::atomic<transport::raw_door*>>(nullptr);
+  const auto ready = [door] {
+    door->wait(nullptr);
+    return door->load();
+  };
+  config.send = [ready](transport::peer_id peer, const push::message& m) { ready()->send(peer, push::encode(m)); };
+  config.shut_out = [ready](transport::peer_id peer, const push::error& m) {
+    ready()->shut_out(peer, push::encode(m));
+  };
+  pushes = runtime->system().spawn(push_gate, config, push_outlet{head});
+  transport::raw_events events;
+  events.received = [to = pushes](transport::peer_id peer, std::vector<transport::shared_bytes>&& parts) {
+    caf::anon_send(to, pushed_message{peer, std::make_shared<std::vector<transport::shared_bytes>>(std::move(parts))});
+  };
+  events.lost = [to = pushes](transport::peer_id peer, const core::error& why) {
+    caf::anon_send(to, pusher_gone{peer, why});
+  };
+  transport::raw_options with;
+  with.probe = push::encode(push::alive{}).header;
+  auto opened =
+      transport::raw_door::open(*hub, role.ingest.listen, std::move(events), topology.security.insecure, with);
+  if (!opened) return core::fail(place, opened.error());
+  push_door = std::move(*opened);
+  *door = push_door.get();
+  door->notify_all();
+  spdlog::info("producers may push to {}", push_door->address());
+  return {};
+}
 
 core::expected<std::unique_ptr<node>> node::start(const topology::config& topology, const node_options& options) {
   auto state = std::make_unique<impl>();
   state->topology = topology;
   auto streams = topology::expand_streams(topology);
   if (!streams) return core::fail("streams", streams.error());
-  auto model = load_model(topology.stages, options.device);
-  if (!model) return tl::unexpected{model.error()};
-  state->model = std::move(*model);
-  const auto& info = state->model.info;
+  const auto role = std::ranges::find(topology.nodes, options.role, &topology::node_config::role);
+  const auto* gate_role = role == topology.nodes.end() || role->listen.empty() ? nullptr : &*role;
   state->metrics->set_build_info(options.version);
-  state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
-
-  const auto cores = options.cores > 0 ? options.cores : core::usable_cores();
-  const auto sizes = state->model.device ? sizes_on_device(topology.stages, state->model, cores)
-                                         : sizes_on_host(topology.stages, state->model, cores);
-  state->model_line = model_line_of(state->model, sizes);
-  std::shared_ptr<inference::batch_ring> ring;
-  if (state->model.device) {
-    auto made = inference::batch_ring::make(ring_config_of(state->model, sizes));
-    if (!made) return core::fail("stages.inference.batch", made.error());
-    ring = std::move(*made);
-  }
-
-  state->finished_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (state->finished_fd < 0) return core::fail(core::errc::io, "eventfd: " + std::generic_category().message(errno));
-  state->system.emplace(configured(state->caf_config, cores));
 
   head_config head_with;
+  const auto cores = options.cores > 0 ? options.cores : core::usable_cores();
+  if (options.role.empty() || works(*role)) {
+    auto prepared = prepare_stages(topology, cores, options.device);
+    if (!prepared) return tl::unexpected{prepared.error()};
+    const auto& info = prepared->model.info;
+    state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
+    state->model_line = prepared->line;
+    head_with.labels = prepared->model.labels;
+    state->prepared = std::move(*prepared);
+  } else {
+    auto labels = labels_of(topology);
+    if (!labels) return tl::unexpected{labels.error()};
+    head_with.labels = std::move(*labels);
+  }
+
+  head_with.epoch = options.epoch;
+  if (!topology.checkpoint.empty()) {
+    const auto now_s = static_cast<std::uint32_t>(std::time(nullptr));
+    auto resumed = resume(topology, *streams, options.fresh, now_s);
+    if (!resumed) return tl::unexpected{resumed.error()};
+    head_with.epoch = resumed->epoch;
+    head_with.checkpoint = std::move(resumed->writer);
+    head_with.progress = std::move(resumed->streams);
+  } else if (options.fresh) {
+    return core::fail(core::errc::bad_config, "checkpoint: there is none that --fresh could forget");
+  }
+
+  const auto epoch = head_with.epoch;
+  auto finished = end_signal::make();
+  if (!finished) return tl::unexpected{finished.error()};
+  state->finished = std::move(*finished);
+  state->runtime.emplace(cores);
+  auto& system = state->runtime->system();
+
   head_with.topology = topology;
   head_with.streams = std::move(*streams);
-  head_with.labels = state->model.labels;
   head_with.decode = decode_options_of(topology);
   head_with.metrics = state->metrics;
   head_with.board = state->board;
-  head_with.on_finished = [raw = state.get()] { raw->on_finished(); };
-  state->head = state->system->spawn(actors::head, head_with);
+  const auto ingest_role = std::ranges::find_if(topology.nodes, [&](const topology::node_config& each) {
+    return !each.ingest.listen.empty() && (options.role.empty() || each.role == options.role);
+  });
+  const bool ingests = ingest_role != topology.nodes.end();
+  head_with.ingest_any = ingests && ingest_role->ingest.accept == topology::ingest_accept::any;
+  head_with.ingest_streams = ingests ? static_cast<std::size_t>(ingest_role->ingest.streams) : 0;
+  auto publishers = state->open_publishers(options);
+  if (!publishers) return tl::unexpected{publishers.error()};
+  head_with.publishers = std::move(*publishers);
+  head_with.on_finished = [signal = state->finished.get()] { signal->raise(); };
+  state->head = system.spawn(actors::head, head_with);
 
-  auto decode_with = head_with.decode;
-  decode_with.cuda_device = state->model.cuda_decode;
-  const stage_parts parts{*state->system, topology.stages, state->model,           sizes,
-                          decode_with,    *state->metrics, head_inbox{state->head}};
-  auto worker = ring ? spawn_on_device(parts, std::move(ring)) : spawn_on_host(parts);
   head_start started;
-  started.workers.emplace(worker.config.id, worker.worker);
-  started.watched = worker.actors;
-  state->stages = std::move(worker.actors);
+  if (state->prepared) {
+    auto worker = spawn_stages(system, topology, *state->prepared, *state->metrics, head_inbox{state->head});
+    started.workers.emplace(worker.config.id, worker.worker);
+    started.watched = worker.actors;
+    state->stages = std::move(worker.actors);
+  }
+  if (gate_role != nullptr) {
+    if (auto open = state->open_gate(*gate_role, options, epoch); !open) return tl::unexpected{open.error()};
+    started.gate = state->gate;
+  }
+  if (ingests) {
+    if (auto open = state->open_ingest(*ingest_role, options); !open) return tl::unexpected{open.error()};
+    started.pushes = state->pushes;
+  }
   caf::anon_send(state->head, std::move(started));
   return std::unique_ptr<node>{new node{std::move(state)}};
 }
@@ -142,11 +257,12 @@ node::node(std::unique_ptr<impl> state) : impl_{std::move(state)} {}
 node::~node() = default;
 
 run_report node::report() const { return impl_->board->get(); }
-int node::finished_fd() const noexcept { return impl_->finished_fd; }
-bool node::finished() const noexcept { return impl_->finished; }
-bool node::ready() const { return !impl_->finished && !impl_->stopping; }
+int node::finished_fd() const noexcept { return impl_->finished->fd(); }
+bool node::finished() const noexcept { return impl_->finished->raised(); }
+bool node::ready() const { return !finished() && !impl_->stopping; }
 const metrics::registry& node::metrics() const noexcept { return *impl_->metrics; }
 const std::string& node::model_line() const noexcept { return impl_->model_line; }
+const std::string& node::address() const noexcept { return impl_->address; }
 
 void node::shut_down(std::chrono::microseconds grace) {
   impl_->stopping = true;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/run_report.hpp"
@@ -9,6 +11,7 @@
 #include "kernels/device.hpp"
 #include "metrics/families.hpp"
 #include "topology/config.hpp"
+#include "transport/keys.hpp"
 
 namespace penstock::actors {
 
@@ -17,6 +20,11 @@ struct node_options {
   std::string version = "unknown"; ///< for `penstock_build_info`
   unsigned cores = 0;              ///< threads of the scheduler; 0: those this process may run on
   kernels::device_ptr device{};    ///< batches go through this one, also where the model runs in host memory (tests)
+  std::string role{};              ///< of the topology's `nodes`, which this process runs; empty: everything is here
+  std::string listen{};            ///< instead of the role's
+  std::uint32_t epoch = 0;         ///< of this life of the head, above those before; a checkpoint knows better
+  bool fresh = false;              ///< forget the checkpoint
+  std::optional<transport::key_ring> keys{}; ///< of links to other machines
 };
 
 /// The whole pipeline of a topology in this process. Everything is checked and loaded before the first actor starts.
@@ -46,8 +54,11 @@ class node {
 
   [[nodiscard]] const metrics::registry& metrics() const noexcept;
 
-  /// One line about the model in service, for people.
+  /// One line about the model in service, for people; empty where all workers are elsewhere.
   [[nodiscard]] const std::string& model_line() const noexcept;
+
+  /// Where workers on other machines dial; empty where they cannot.
+  [[nodiscard]] const std::string& address() const noexcept;
 
  private:
   struct impl;

@@ -28,7 +28,7 @@ core::frame_outcome postprocess_state::run(const output_task& task, std::size_t 
 }
 
 postprocess_actor::behavior_type postprocess(postprocess_actor::stateful_pointer<postprocess_state> self,
-                                             const postprocess_config& config, const worker_inbox& worker) {
+                                             const postprocess_config& config, const outcome_inbox& worker) {
   self->state.config = config;
   return {
       [self, worker](const output_task& task) {

@@ -26,6 +26,6 @@ struct postprocess_state {
 };
 
 postprocess_actor::behavior_type postprocess(postprocess_actor::stateful_pointer<postprocess_state> self,
-                                             const postprocess_config& config, const worker_inbox& worker);
+                                             const postprocess_config& config, const outcome_inbox& worker);
 
 } // namespace penstock::actors

@@ -44,8 +44,8 @@ core::expected<filled_slot> preprocess_state::run(const frame_task& task) {
 }
 
 preprocess_actor::behavior_type preprocess(preprocess_actor::stateful_pointer<preprocess_state> self,
-                                           const preprocess_config& config, const batcher_actor& next,
-                                           const worker_inbox& worker) {
+                                           const preprocess_config& config, const slot_taker& next,
+                                           const outcome_inbox& worker) {
   self->state.config = config;
   return {
       [self, next, worker](const frame_task& task) {

@@ -5,7 +5,6 @@
 #include <memory>
 #include <vector>
 
-#include "actors/batcher.hpp"
 #include "actors/messages.hpp"
 #include "kernels/preprocess.hpp"
 #include "metrics/families.hpp"
@@ -37,7 +36,7 @@ struct preprocess_state {
 };
 
 preprocess_actor::behavior_type preprocess(preprocess_actor::stateful_pointer<preprocess_state> self,
-                                           const preprocess_config& config, const batcher_actor& next,
-                                           const worker_inbox& worker);
+                                           const preprocess_config& config, const slot_taker& next,
+                                           const outcome_inbox& worker);
 
 } // namespace penstock::actors

@@ -17,6 +17,7 @@ std::string json_string(std::string_view text) {
 
 std::string label_of(std::span<const std::string> labels, std::int32_t class_index) {
   const auto i = static_cast<std::size_t>(class_index);
+  if (labels.empty()) return fmt::format("class {}", class_index); // as classes without names are called elsewhere
   return class_index >= 0 && i < labels.size() ? labels[i] : std::to_string(class_index);
 }
 

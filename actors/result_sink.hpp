@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/frame.hpp"
 #include "core/result.hpp"
+#include "transport/publisher.hpp"
 
 namespace penstock::actors {
 
@@ -18,7 +20,10 @@ struct sink_context {
   std::string stream;
   std::filesystem::path path;
   std::shared_ptr<const std::vector<std::string>> labels;
-  double frames_per_s = 25; ///< of the results, nominal
+  std::shared_ptr<transport::publisher> publisher{}; ///< for kinds that have no path
+  double frames_per_s = 25;                          ///< of the results, nominal
+  /// An earlier life of the head wrote to this output, at least all frames before this one (by seq): go on behind it.
+  std::optional<std::uint64_t> resume_seq{};
 };
 
 /// Writes the results of one stream somewhere. One thread at a time.
@@ -37,6 +42,12 @@ class result_sink {
   /// group count as not written.
   [[nodiscard]] virtual core::expected<void> flush() = 0;
 
+  /// Where the output goes on, if it can tell: frames before this one (by seq) are in it, and are not written again.
+  [[nodiscard]] virtual std::optional<std::uint64_t> next_seq() const noexcept { return std::nullopt; }
+
+  /// What is really written, where that is not the context's path.
+  [[nodiscard]] virtual std::filesystem::path output() const { return {}; }
+
   /// Finishes the output.
   [[nodiscard]] virtual core::expected<void> close() = 0;
 };
@@ -47,6 +58,7 @@ struct sink_kind {
   std::string_view description;
   bool needs_frames = false;
   core::expected<std::unique_ptr<result_sink>> (*open)(const sink_context&);
+  bool never_blocks = false; ///< needs no thread of its own
 };
 
 /// Every kind of sink that this program knows.

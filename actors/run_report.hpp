@@ -18,10 +18,12 @@ struct stream_report {
   stream_phase phase = stream_phase::waiting;
   bool lossless = true;
   bool finite = true;
-  std::uint64_t frames = 0; ///< how many the source has, an estimate; 0 when not known
+  std::uint64_t frames = 0; ///< how many the source has for this run, an estimate; 0 when not known
   dispatch::ledger ledger;
-  std::vector<std::string> outputs; ///< what its sinks write
-  std::optional<core::error> error; ///< why its source or a sink ended early
+  std::optional<std::uint64_t> resumed_at; ///< the frame (by seq) from which the ledger counts, if not from the first
+  bool finished_before = false;            ///< in an earlier life of the head; nothing was done
+  std::vector<std::string> outputs;        ///< what its sinks write
+  std::optional<core::error> error;        ///< why its source or a sink ended early
 };
 
 /// Where everything stands.

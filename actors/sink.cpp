@@ -9,10 +9,17 @@ namespace penstock::actors {
 void sink_state::start(const sink_config& with) {
   config = with;
   if (config.kind->needs_frames) frames_.emplace(config.decode);
-  if (auto opened = config.kind->open(config.context))
+  if (auto opened = config.kind->open(config.context)) {
     sink_ = std::move(*opened);
-  else
+    next_seq_ = sink_->next_seq().value_or(config.context.resume_seq.value_or(0));
+  } else {
     report(opened.error());
+    if (config.context.resume_seq) not_resumed_ = opened.error();
+  }
+}
+
+sink_resumed sink_state::resumed() const {
+  return {config.stream, config.number, next_seq_, sink_ ? sink_->output() : std::filesystem::path{}, not_resumed_};
 }
 
 void sink_state::report(const core::error& error) {
@@ -38,7 +45,13 @@ core::expected<void> sink_state::write_one(const core::frame_result& result) {
 std::vector<bool> sink_state::write(const sink_results& group) {
   std::vector<bool> written;
   if (frames_) std::ranges::for_each(group.packets, [this](const auto& packet) { frames_->add(packet); });
+  std::size_t known = 0;
   for (const auto& result : group.results) {
+    if (result.seq < next_seq_) {
+      written.push_back(true);
+      ++known;
+      continue;
+    }
     const auto done = write_one(result);
     if (!done) report(done.error());
     written.push_back(done.has_value());
@@ -54,7 +67,7 @@ std::vector<bool> sink_state::write(const sink_results& group) {
     spdlog::info("stream {}: sink {} works again", config.context.stream, config.kind->name);
     failing_ = false;
   }
-  config.metrics.written.add(static_cast<double>(good));
+  config.metrics.written.add(static_cast<double>(good - std::min(good, known)));
   config.metrics.failed.add(static_cast<double>(written.size() - good));
   config.metrics.queue.add(-static_cast<double>(written.size()));
   return written;
@@ -72,6 +85,7 @@ std::optional<core::error> sink_state::close() {
 sink_actor::behavior_type sink(sink_actor::stateful_pointer<sink_state> self, const sink_config& config,
                                const sink_outlet& head) {
   self->state.start(config);
+  if (config.context.resume_seq) self->send(head, self->state.resumed());
   return {
       [self, head](const sink_results& group) {
         auto written = self->state.write(group);

@@ -17,7 +17,8 @@ namespace penstock::actors {
 using sink_actor = caf::typed_actor<caf::reacts_to<sink_results>, caf::reacts_to<sink_close>>;
 
 /// What sinks send to their head.
-using sink_outlet = caf::typed_actor<caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>>;
+using sink_outlet =
+    caf::typed_actor<caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>, caf::reacts_to<sink_resumed>>;
 
 struct sink_config {
   core::stream_id stream;
@@ -35,6 +36,8 @@ struct sink_state {
   /// Writes a group of results; says of each whether it is in the output.
   [[nodiscard]] std::vector<bool> write(const sink_results& group);
   [[nodiscard]] std::optional<core::error> close();
+  /// Where it goes on (for one that was started with `resume_seq`).
+  [[nodiscard]] sink_resumed resumed() const;
 
   sink_config config;
 
@@ -44,7 +47,9 @@ struct sink_state {
 
   std::unique_ptr<result_sink> sink_;
   std::optional<frame_finder> frames_;
-  bool failing_ = false; ///< the last attempt failed: an error is logged once until it works again
+  std::optional<core::error> not_resumed_; ///< it cannot go on
+  std::uint64_t next_seq_ = 0;             ///< results before it are in the output
+  bool failing_ = false;                   ///< the last attempt failed: an error is logged once until it works again
 };
 
 sink_actor::behavior_type sink(sink_actor::stateful_pointer<sink_state> self, const sink_config& config,

@@ -1,12 +1,10 @@
 #include "actors/stages.hpp"
 
 #include <algorithm>
-#include <caf/actor_cast.hpp>
-#include <caf/actor_system.hpp>
+#include <fmt/format.h>
 #include <utility>
 
-#include "actors/device_lane.hpp"
-#include "actors/inference.hpp"
+#include "actors/hosted_session.hpp"
 
 namespace penstock::actors {
 
@@ -33,31 +31,15 @@ stage_sizes common_sizes(const topology::stages_config& stages, const loaded_mod
   return s;
 }
 
-template <class Actor>
-caf::strong_actor_ptr pointer_to(const Actor& actor) {
-  return caf::actor_cast<caf::strong_actor_ptr>(actor);
+std::string line_of(const loaded_model& model, const stage_sizes& s) {
+  const auto& info = model.info;
+  auto where = info.device;
+  if (model.device) where = fmt::format("{}, {}", model.device->info().name, model.device->info().model);
+  if (!info.detail.empty()) where += ", " + info.detail;
+  return fmt::format("{} on {} ({}), input {}x{}, batches of up to {}, {} {}{}", info.name, info.engine, where,
+                     model.input.width_px, model.input.height_px, s.batch, s.instances,
+                     model.device ? "lane" : "instance", s.instances == 1 ? "" : "s");
 }
-
-/// Where decode sends its frames, in turn. Filled after the worker is there, which makes decode actors only once it
-/// holds a lease.
-using frame_takers = std::shared_ptr<std::vector<preprocess_actor>>;
-
-worker_stages spawn_worker(const stage_parts& parts, const decode_config& decode_with, const frame_takers& takers) {
-  const auto next = std::make_shared<std::size_t>(0);
-  const decoder_factory make_decoder = [sys = &parts.system, takers, decode_with, next](const open_segment& lease,
-                                                                                        const worker_inbox& inbox) {
-    const auto& to = (*takers)[(*next)++ % takers->size()];
-    return sys->spawn(decode, decode_with, lease, to, inbox);
-  };
-  worker_stages out;
-  out.config.bulk_segments = static_cast<std::uint32_t>(parts.sizes.decoders);
-  const auto handle = parts.system.spawn(worker, out.config, make_decoder, parts.head);
-  out.worker = handle;
-  out.actors.push_back(pointer_to(handle));
-  return out;
-}
-
-worker_inbox inbox_of(const worker_stages& stages) { return caf::actor_cast<worker_inbox>(stages.actors.front()); }
 
 } // namespace
 
@@ -75,6 +57,16 @@ stage_sizes sizes_on_device(const topology::stages_config& stages, const loaded_
   return s;
 }
 
+stage_sizes sizes_before_link(const topology::stages_config& stages, std::size_t cores) {
+  stage_sizes s;
+  s.cores = cores;
+  s.instances = static_cast<std::size_t>(stages.inference.instances.value_or(lanes));
+  s.batch = static_cast<std::size_t>(stages.inference.batch.max);
+  s.decoders = static_cast<std::size_t>(stages.decode.concurrency.value_or(static_cast<int>(cores)));
+  s.credits = s.batch * (s.instances + 2) + s.decoders;
+  return s;
+}
+
 inference::batch_ring_config ring_config_of(const loaded_model& model, const stage_sizes& sizes) {
   inference::batch_ring_config config;
   config.device = model.device;
@@ -88,72 +80,99 @@ inference::batch_ring_config ring_config_of(const loaded_model& model, const sta
   return config;
 }
 
-worker_stages spawn_on_host(const stage_parts& parts) {
-  using metrics::stage;
-  const auto& [system, stages, model, s, decode_options, metrics, head] = parts;
-  const auto preprocess_series = metrics.stage_of(stage::preprocess);
-  const auto inference_series = metrics.stage_of(stage::inference);
-  const auto postprocess_series = metrics.stage_of(stage::postprocess);
-  const auto batches = metrics.inference();
-
-  const auto ring =
-      std::make_shared<tensor_ring>(model.input.shape(1), model.input.type, s.batch, s.instances + s.credits / s.batch);
-  const auto credits = std::make_shared<credit_pool>(s.credits, inference_series.credit, s.credits * 3 / 4);
-  const auto preprocessors = std::make_shared<std::vector<preprocess_actor>>();
-  const auto busy = std::make_shared<busy_decoders>();
-  auto out = spawn_worker(parts, {decode_options, credits, busy, metrics.stage_of(stage::decode), preprocess_series},
-                          preprocessors);
-  const auto inbox = inbox_of(out);
-
-  std::vector<postprocess_actor> postprocessors;
-  for (std::size_t i = 0; i < s.cores; ++i)
-    postprocessors.push_back(system.spawn(postprocess, postprocess_config{model.head, postprocess_series}, inbox));
-
-  const inference_config infer_with{model.session, inference_series, batches, postprocess_series};
-  const bool blocks = stages.inference.threads > 1;
-  const instance_factory make_instance = [sys = &system, postprocessors, infer_with, inbox,
-                                          blocks](const batcher_actor& to, std::uint32_t i) -> inference_actor {
-    const auto& after = postprocessors[i % postprocessors.size()];
-    if (blocks) return sys->spawn<caf::detached>(infer, infer_with, to, after, inbox);
-    return sys->spawn(infer, infer_with, to, after, inbox);
-  };
-  const batcher_config batch_with{
-      stages.inference.batch.wait, ring, inference_series, batches, {s.cores, busy, credits}};
-  const auto batching = system.spawn(batcher, batch_with, s.instances, make_instance);
-  for (std::size_t i = 0; i < s.cores; ++i) {
-    preprocessors->push_back(
-        system.spawn(preprocess, preprocess_config{model.spec, ring, preprocess_series}, batching, inbox));
+core::expected<prepared_stages> prepare_stages(const topology::config& topology, std::size_t cores,
+                                               kernels::device_ptr device) {
+  prepared_stages made;
+  auto model = load_model(topology.stages, std::move(device));
+  if (!model) return tl::unexpected{model.error()};
+  made.model = std::move(*model);
+  made.sizes = made.model.device ? sizes_on_device(topology.stages, made.model, cores)
+                                 : sizes_on_host(topology.stages, made.model, cores);
+  made.line = line_of(made.model, made.sizes);
+  if (made.model.device) {
+    auto ring = inference::batch_ring::make(ring_config_of(made.model, made.sizes));
+    if (!ring) return core::fail("stages.inference.batch", ring.error());
+    made.ring = std::move(*ring);
   }
-  out.actors.push_back(pointer_to(batching));
-  for (const auto& actor : *preprocessors) out.actors.push_back(pointer_to(actor));
-  for (const auto& actor : postprocessors) out.actors.push_back(pointer_to(actor));
-  return out;
+  return made;
 }
 
-worker_stages spawn_on_device(const stage_parts& parts, std::shared_ptr<inference::batch_ring> ring) {
-  using metrics::stage;
-  auto& system = parts.system;
-  auto& metrics = parts.metrics;
-  const device_lane_config lane_with{std::move(ring), metrics.stage_of(stage::preprocess),
-                                     metrics.stage_of(stage::inference), metrics.stage_of(stage::postprocess),
-                                     metrics.inference()};
-  const auto credits = std::make_shared<credit_pool>(parts.sizes.credits, lane_with.inference.credit);
-  const auto takers = std::make_shared<std::vector<preprocess_actor>>();
-  auto out = spawn_worker(
-      parts,
-      {parts.decode, credits, std::make_shared<busy_decoders>(), metrics.stage_of(stage::decode), lane_with.preprocess},
-      takers);
-  const auto inbox = inbox_of(out);
-  const lane_factory make_lane = [sys = &system, lane_with, inbox](const device_batcher_actor& to, std::uint32_t i) {
-    return sys->spawn<caf::detached>(device_lane, lane_with, i, to, inbox);
-  };
-  const device_batcher_config batch_with{parts.sizes.batch, parts.stages.inference.batch.wait, lane_with.preprocess,
-                                         lane_with.inference, lane_with.batches};
-  // Detached, so that the device does not wait for a turn behind the decoders that keep every core busy.
-  const auto batching = system.spawn<caf::detached>(device_batcher, batch_with, parts.sizes.instances, make_lane);
-  takers->push_back(batching);
-  out.actors.push_back(pointer_to(batching));
-  return out;
+namespace {
+
+/// The input of the model that others run, and how frames get there; nothing that runs it.
+core::expected<loaded_model> load_input(topology::stages_config stages, topology::link_tensors as) {
+  stages.inference.device = topology::device::cpu;
+  stages.inference.precision = topology::precision::automatic;
+  stages.inference.providers.clear();
+  auto model = load_model(stages);
+  if (!model) return model;
+  model->session.reset();
+  model->head.reset();
+  if (as == topology::link_tensors::fp16 && model->input.type == core::element_type::f32)
+    model->input.type = model->spec.type = core::element_type::f16;
+  return model;
+}
+
+/// A model that gets its tensors from host memory, wherever it runs.
+core::expected<prepared_stages> prepare_for_tensors(const topology::stages_config& stages, std::size_t cores) {
+  prepared_stages made;
+  auto model = load_model(stages);
+  if (!model) return tl::unexpected{model.error()};
+  made.model = std::move(*model);
+  const bool there = made.model.device != nullptr;
+  auto with = stages;
+  if (there && !with.inference.instances) with.inference.instances = lanes;
+  made.sizes = sizes_on_host(with, made.model, cores);
+  made.line = line_of(made.model, made.sizes);
+  if (there)
+    made.model.session =
+        hosted_session(std::move(made.model.device), std::move(made.model.session), made.model.input.index);
+  made.model.device = nullptr;
+  return made;
+}
+
+} // namespace
+
+core::expected<prepared_stages> prepare_role(const topology::config& topology, const topology::node_config& role,
+                                             std::size_t cores) {
+  using topology::part;
+  core::expected<prepared_stages> made;
+  const auto p = topology::part_of(role);
+  switch (p) {
+  case part::to_frames:
+    made->sizes = sizes_before_link(topology.stages, cores);
+    made->line = fmt::format("decodes for others, {} frames under way", made->sizes.credits);
+    break;
+  case part::to_tensors: {
+    auto model = load_input(topology.stages, role.link.tensors);
+    if (!model) return tl::unexpected{model.error()};
+    made->model = std::move(*model);
+    made->sizes = sizes_before_link(topology.stages, cores);
+    made->line = fmt::format("decodes and preprocesses for others: {} input {}x{} {}, {} tensors under way",
+                             made->model.info.name, made->model.input.width_px, made->model.input.height_px,
+                             core::to_string(made->model.input.type), made->sizes.credits);
+    break;
+  }
+  case part::from_tensors: made = prepare_for_tensors(topology.stages, cores); break;
+  case part::from_frames:
+  case part::whole: made = prepare_stages(topology, cores); break;
+  case part::none:
+  case part::other:
+    return core::fail(core::errc::bad_config, fmt::format("nodes.{}.stages: nothing for a worker to do", role.role));
+  }
+  if (made) {
+    made->part = p;
+    made->link = role.link;
+  }
+  return made;
+}
+
+media::decode_options decode_options_of(const topology::config& topology) {
+  media::decode_options options;
+  options.effort = topology.stages.decode.effort == topology::decode_effort::fast ? media::decode_effort::fast
+                                                                                  : media::decode_effort::exact;
+  options.max_pixels = static_cast<std::uint64_t>(topology.media.max_pixels);
+  return options;
 }
 
 } // namespace penstock::actors

@@ -14,9 +14,14 @@ inline constexpr int exit_bad_config = 78; ///< wrong topology file
 // which outlives it.
 
 void add_run(CLI::App& app, int& exit);
+void add_head(CLI::App& app, int& exit);
+void add_worker(CLI::App& app, int& exit);
+void add_drain(CLI::App& app, int& exit);
+void add_keys(CLI::App& app, int& exit);
 void add_validate(CLI::App& app, int& exit);
 void add_graph(CLI::App& app, int& exit);
 void add_schema(CLI::App& app, int& exit);
+void add_push(CLI::App& app, int& exit);
 void add_devices(CLI::App& app, int& exit);
 void add_version(CLI::App& app, int& exit);
 

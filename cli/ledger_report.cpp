@@ -10,8 +10,11 @@ namespace penstock::cli {
 
 namespace {
 
-std::string reasons(const dispatch::ledger& ledger) {
+std::string remarks(const actors::stream_report& stream) {
+  const auto& ledger = stream.ledger;
   std::string out;
+  if (stream.finished_before) out = "was finished before";
+  if (stream.resumed_at) out = fmt::format("resumed at frame {}", *stream.resumed_at);
   for (const auto reason : core::all_drop_reasons) {
     const auto n = ledger.dropped_for(reason);
     if (n > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", n, core::to_string(reason));
@@ -29,7 +32,7 @@ std::string ledger_table(const actors::run_report& report) {
   for (const auto& stream : report.streams) {
     const auto& ledger = stream.ledger;
     out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", stream.id, width, ledger.received, ledger.delivered,
-                       ledger.dropped_total(), ledger.in_flight(), reasons(ledger));
+                       ledger.dropped_total(), ledger.in_flight(), remarks(stream));
   }
   return out;
 }
@@ -46,6 +49,8 @@ nlohmann::ordered_json ledger_json(const actors::run_report& report) {
                           {"delivered", stream.ledger.delivered},
                           {"dropped", dropped},
                           {"in_flight", stream.ledger.in_flight()}};
+    if (stream.resumed_at) streams[stream.id]["resumed_at"] = *stream.resumed_at;
+    if (stream.finished_before) streams[stream.id]["finished_before"] = true;
   }
   return {{"streams", streams}};
 }

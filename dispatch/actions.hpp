@@ -8,6 +8,7 @@
 #include "core/ids.hpp"
 #include "core/packet.hpp"
 #include "core/result.hpp"
+#include "dispatch/checkpoint.hpp"
 
 namespace penstock::dispatch {
 
@@ -95,6 +96,6 @@ struct frames_settled {
   std::uint32_t count = 0;
 };
 
-using collector_action = std::variant<emit, stream_finished, frame_resolved, frames_settled>;
+using collector_action = std::variant<emit, checkpoint, stream_finished, frame_resolved, frames_settled>;
 
 } // namespace penstock::dispatch

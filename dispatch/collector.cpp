@@ -36,6 +36,14 @@ struct frame_state {
 
 using turn = std::pair<core::media_time, std::uint32_t>; ///< pts and ordinal
 
+/// All frames of the segments before this one have left.
+struct mark {
+  std::uint64_t segment = 0;
+  std::uint64_t seq = 0;
+  std::uint64_t emitted = 0;            ///< frames of the stream emitted before it
+  std::optional<std::uint64_t> packets; ///< unknown until the segment begins
+};
+
 } // namespace
 
 struct collector::segment_state {
@@ -43,7 +51,9 @@ struct collector::segment_state {
   std::vector<turn> order;                           ///< heap, earliest first, of frames that have not left
   core::media_time proven = core::media_time::min(); ///< everything shown up to here is known
   std::uint64_t refused_before = 0;                  ///< frames outside of segments that stand before this one
+  std::uint64_t packets_before = 0;                  ///< of the source
   bool closed = false;
+  bool whole = true; ///< the source was not stopped in it, and nothing of it was dropped because of a shutdown
 };
 
 struct collector::stream_state {
@@ -53,8 +63,12 @@ struct collector::stream_state {
   window<segment_state> segments;       ///< by number
   std::uint64_t refused_at_end = 0;     ///< frames outside of segments behind all that are open
   std::deque<core::frame_result> ready; ///< live: in order, waiting for room in the sinks' window
+  std::deque<mark> marks;               ///< lossless: waiting for the sinks; fewer than there are unacknowledged frames
   std::uint64_t next_seq = 0;
+  std::uint64_t delivered_before = 0; ///< seq; by an earlier life
+  std::uint64_t emitted = 0;
   std::uint64_t unacknowledged = 0;
+  bool whole = true; ///< all segments so far were
   bool ended = false;
   bool finished = false;
 };
@@ -73,24 +87,29 @@ collector::stream_state* collector::find(core::stream_id stream) noexcept {
   return stream.value < streams_.size() ? streams_[stream.value].get() : nullptr;
 }
 
-void collector::add_stream(core::stream_id stream, stream_policy policy) {
+void collector::add_stream(core::stream_id stream, stream_policy policy, const resume_point& from) {
   if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
   assert(!streams_[stream.value]);
   streams_[stream.value] = std::make_unique<stream_state>();
-  streams_[stream.value]->id = stream;
-  streams_[stream.value]->policy = policy;
+  auto& s = *streams_[stream.value];
+  s.id = stream;
+  s.policy = policy;
+  s.segments = window<segment_state>{from.segment};
+  s.next_seq = from.seq;
+  s.delivered_before = from.delivered_before;
 }
 
 void collector::remove_stream(core::stream_id stream) {
   if (find(stream)) streams_[stream.value].reset();
 }
 
-void collector::segment_opened(core::stream_id stream, std::uint64_t number) {
+void collector::segment_opened(core::stream_id stream, std::uint64_t number, std::uint64_t packets_before) {
   auto* s = find(stream);
   if (!s) return;
   assert(number == s->segments.end_number());
-  static_cast<void>(number);
   segment_state segment;
+  segment.packets_before = packets_before;
+  if (!s->marks.empty() && s->marks.back().segment == number) s->marks.back().packets = packets_before;
   segment.refused_before = std::exchange(s->refused_at_end, 0);
   s->segments.push_back(std::move(segment));
 }
@@ -132,6 +151,7 @@ void collector::segment_closed(core::stream_id stream, std::uint64_t number, act
   auto* s = find(stream);
   if (!s || !s->segments.contains(number)) return;
   s->segments[number].closed = true;
+  if (s->ended) s->segments[number].whole = false;
   advance(*s, out);
 }
 
@@ -165,8 +185,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
     return;
   }
   if (outcome.dropped) {
-    frame.now = fate::dropped;
-    s->books.drop(*outcome.dropped);
+    drop(*s, segment, id.ordinal, *outcome.dropped);
   } else {
     frame.now = fate::result;
     frame.width_px = outcome.width_px;
@@ -183,9 +202,14 @@ void collector::drop(core::result_id id, core::drop_reason reason, actions& out)
   if (!s || id.segment.epoch != epoch_ || !s->segments.contains(id.segment.number)) return;
   auto& segment = s->segments[id.segment.number];
   if (!segment.frames.contains(id.ordinal) || segment.frames[id.ordinal].now != fate::expected) return;
-  segment.frames[id.ordinal].now = fate::dropped;
-  s->books.drop(reason);
+  drop(*s, segment, id.ordinal, reason);
   advance(*s, out);
+}
+
+void collector::drop(stream_state& s, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason) {
+  segment.frames[ordinal].now = fate::dropped;
+  if (reason == core::drop_reason::shutdown) segment.whole = false;
+  s.books.drop(reason);
 }
 
 void collector::stream_ended(core::stream_id stream, actions& out) {
@@ -203,6 +227,10 @@ void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, st
   s->unacknowledged -= delivered + failed;
   s->books.delivered += delivered;
   s->books.drop(why, failed);
+  if (why == core::drop_reason::shutdown && failed > 0) {
+    s->whole = false;
+    s->marks.clear();
+  }
   advance(*s, out);
 }
 
@@ -210,6 +238,7 @@ void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, st
 void collector::advance(stream_state& s, actions& out) {
   while (!s.ready.empty() && s.unacknowledged < config_.sink_window) {
     ++s.unacknowledged;
+    ++s.emitted;
     out.emplace_back(emit{std::move(s.ready.front())});
     s.ready.pop_front();
   }
@@ -223,14 +252,41 @@ void collector::advance(stream_state& s, actions& out) {
     pass_refused(segment.refused_before);
     while (!segment.order.empty() && release_next(s, segment, out)) ++settled;
     if (!segment.closed || !segment.order.empty()) break;
+    const bool whole = segment.whole;
     s.segments.pop_front();
+    if (s.policy == stream_policy::lossless) mark_done(s, whole);
   }
   if (s.segments.empty()) pass_refused(s.refused_at_end);
   if (settled > 0) out.emplace_back(frames_settled{s.id, static_cast<std::uint32_t>(settled)});
+  if (!s.marks.empty()) report_done(s, out);
   if (s.ended && !s.finished && s.segments.empty() && s.ready.empty() && s.unacknowledged == 0) {
     s.finished = true;
     out.emplace_back(stream_finished{s.id});
   }
+}
+
+/// The first segment has gone, all of it.
+void collector::mark_done(stream_state& s, bool whole) {
+  s.whole = s.whole && whole;
+  if (!s.whole) return;
+  mark m{s.segments.first(), s.next_seq, s.emitted, std::nullopt};
+  if (!s.segments.empty()) m.packets = s.segments.front().packets_before;
+  if (!s.marks.empty() && s.marks.back().emitted == m.emitted)
+    s.marks.back() = m;
+  else
+    s.marks.push_back(m);
+}
+
+/// The last mark that the sinks have reached becomes a checkpoint.
+void collector::report_done(stream_state& s, actions& out) {
+  const auto acknowledged = s.emitted - s.unacknowledged;
+  std::optional<checkpoint> reached;
+  while (!s.marks.empty() && s.marks.front().emitted <= acknowledged && s.marks.front().packets) {
+    const auto& m = s.marks.front();
+    reached = checkpoint{s.id, m.segment, m.seq, *m.packets};
+    s.marks.pop_front();
+  }
+  if (reached) out.emplace_back(*reached);
 }
 
 /// The next frame of the first segment leaves in order, if it may.
@@ -240,7 +296,9 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
   if (frame.now == fate::expected) return false;
   if (!segment.closed && pts > segment.proven && segment.order.size() <= max_reorder + 1) return false;
   const bool room = s.ready.empty() && s.unacknowledged < config_.sink_window;
-  if (frame.now == fate::result) {
+  if (frame.now == fate::result && s.next_seq < s.delivered_before) {
+    ++s.books.delivered;
+  } else if (frame.now == fate::result) {
     if (!room && s.policy == stream_policy::lossless) return false;
     const core::segment_id id{s.id, epoch_, s.segments.first()};
     core::frame_result result{
@@ -248,6 +306,7 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
         std::move(frame.name), frame.captured};
     if (room) {
       ++s.unacknowledged;
+      ++s.emitted;
       out.emplace_back(emit{std::move(result)});
     } else {
       s.ready.push_back(std::move(result));
@@ -280,6 +339,14 @@ std::uint64_t collector::count_in_flight(core::stream_id stream) const {
     for (const auto& frame : segment.frames)
       if (frame.now == fate::expected || frame.now == fate::result) ++count;
   return count;
+}
+
+std::size_t collector::count_rows(core::stream_id stream) const {
+  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
+  const auto& s = *streams_[stream.value];
+  auto rows = s.segments.size() + s.ready.size() + s.marks.size();
+  for (const auto& segment : s.segments) rows += segment.frames.size();
+  return rows;
 }
 
 } // namespace penstock::dispatch

@@ -48,10 +48,11 @@ class collector {
   collector(collector&&) noexcept;
   collector& operator=(collector&&) noexcept;
 
-  /// A stream of this id must not exist.
-  void add_stream(core::stream_id stream, stream_policy policy);
+  /// A stream of this id must not exist. Segments and frames are numbered from `from` on.
+  void add_stream(core::stream_id stream, stream_policy policy, const resume_point& from = {});
 
-  void segment_opened(core::stream_id stream, std::uint64_t number);
+  /// `packets_before`: packets of the source before the segment's first one, for checkpoints.
+  void segment_opened(core::stream_id stream, std::uint64_t number, std::uint64_t packets_before = 0);
 
   /// A packet of an open segment that owns its frame: the frame counts as received. `dropped`: its fate is known from
   /// the start (`sampled`). Packets that are decoded only are not announced.
@@ -70,10 +71,11 @@ class collector {
   /// The dispatcher's decision; without effect if the frame has its fate already.
   void drop(core::result_id id, core::drop_reason reason, actions& out);
 
-  /// The source has ended and all its segments are closed or will be.
+  /// Nothing more comes from the source; its segments are closed or will be, and those that will be count as cut short
+  /// (see `checkpoint`).
   void stream_ended(core::stream_id stream, actions& out);
 
-  /// The stream's sinks are done with that many emitted frames, in any order; the failed ones are dropped (`why`).
+  /// The stream's sinks are done with that many emitted frames, the oldest ones; the failed ones are dropped (`why`).
   void acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out,
                     core::drop_reason why = core::drop_reason::sink_error);
 
@@ -86,6 +88,9 @@ class collector {
   /// Frames under way, counted in the tables and not by the books; linear. With it tests check the ledger.
   [[nodiscard]] std::uint64_t count_in_flight(core::stream_id stream) const;
 
+  /// Rows of the stream's tables, whatever they stand for; linear. With it tests check that memory is bounded.
+  [[nodiscard]] std::size_t count_rows(core::stream_id stream) const;
+
  private:
   struct stream_state;
   struct segment_state;
@@ -93,6 +98,9 @@ class collector {
   stream_state* find(core::stream_id stream) noexcept;
   void advance(stream_state& stream, actions& out);
   bool release_next(stream_state& stream, segment_state& segment, actions& out);
+  static void drop(stream_state& stream, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason);
+  static void mark_done(stream_state& stream, bool whole);
+  static void report_done(stream_state& stream, actions& out);
 
   collector_config config_;
   std::uint32_t epoch_;

@@ -26,9 +26,17 @@ segment_state* dispatcher::state::find(core::segment_id id) noexcept {
   return s && s->segments.contains(id.number) ? &s->segments[id.number] : nullptr;
 }
 
+segment_state* dispatcher::state::held_by(core::worker_id worker, core::segment_id id) noexcept {
+  auto* g = find(id);
+  if (g && g->holder == worker && workers.find(worker)) return g;
+  ++(id.epoch == epoch ? ignored.not_held : ignored.stale);
+  return nullptr;
+}
+
 // ---- from sources
 
-void dispatcher::add_stream(core::stream_id stream, const stream_limits& limits, actions& out) {
+void dispatcher::add_stream(core::stream_id stream, const stream_limits& limits, actions& out,
+                            std::uint64_t first_segment) {
   auto& streams = state_->streams;
   if (streams.size() <= stream.value) streams.resize(stream.value + 1);
   assert(!streams[stream.value]);
@@ -36,6 +44,7 @@ void dispatcher::add_stream(core::stream_id stream, const stream_limits& limits,
   s = std::make_unique<stream_state>();
   s->id = stream;
   s->limits = limits;
+  s->segments = window<segment_state>{first_segment};
   state_->top_up(*s, out);
 }
 
@@ -76,10 +85,12 @@ void dispatcher::packet(core::result_id id, const core::packet_ptr& packet, bool
   }
   assert(id.ordinal == g->kept.packets().end_number());
   g->kept.append(packet, wanted, now, s->sums);
-  if (g->leased())
+  if (g->leased()) {
+    g->sent = id.ordinal + 1;
     out.emplace_back(send_packet{g->holder, id.segment, id.ordinal, packet, wanted});
-  else
+  } else {
     state_->want_lease(*s, number, now, out);
+  }
   const bool large = g->kept.sums().bytes > state_->config.segment_retain_bytes;
   if (g->leased() || !large) g->kept.pass_processed(s->sums);
   if (large && g->leased()) g->kept.let_go_processed(s->sums);
@@ -134,7 +145,9 @@ void dispatcher::worker_credit(core::worker_id worker, std::uint32_t segments, c
   auto* w = state_->workers.find(worker);
   if (!w) return;
   state_->workers.heard(*w, now);
-  w->load.credit += segments;
+  const auto taken = std::min(segments, w->capacity.bulk - w->load.credit);
+  w->load.credit += taken;
+  state_->ignored.excess_credit += segments - taken;
   state_->workers.update(*w);
   state_->place_waiting(now, out);
 }
@@ -151,15 +164,14 @@ void dispatcher::worker_draining(core::worker_id worker, core::time_point now, a
   state_->place_waiting(now, out);
 }
 
-void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
-  state_->lose_worker(worker, true, now, out);
+void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused) {
+  state_->lose_worker(worker, excused ? loss::excused : loss::noticed, now, out);
 }
 
 void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out) {
-  auto* w = state_->workers.find(worker);
-  auto* g = state_->find(segment);
-  if (w) state_->workers.heard(*w, now);
-  if (!w || !g || g->holder != worker) return;
+  if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
+  auto* g = state_->held_by(worker, segment);
+  if (!g) return;
   auto& s = *state_->find(segment.stream);
   if (const auto missing = g->kept.sums().pending; missing > 0 || !g->complete()) {
     state_->fail(s, segment.number, "its worker ended it with " + std::to_string(missing) + " frames missing", now,
@@ -173,12 +185,17 @@ void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, 
 
 void dispatcher::segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why,
                                 core::time_point now, actions& out) {
-  auto* w = state_->workers.find(worker);
-  auto* g = state_->find(segment);
-  if (w) state_->workers.heard(*w, now);
-  if (!w || !g || g->holder != worker) return;
+  if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
+  if (!state_->held_by(worker, segment)) return;
   state_->fail(*state_->find(segment.stream), segment.number, why.message, now, out);
   state_->place_waiting(now, out);
+}
+
+bool dispatcher::may_have_outcome(core::result_id id) {
+  const auto* g = state_->find(id.segment);
+  if (!g || id.ordinal < g->sent) return true;
+  ++state_->ignored.not_sent;
+  return false;
 }
 
 // ---- from the collector
@@ -254,7 +271,10 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
   load.retained_bytes = s->sums.bytes;
   for (const auto& g : s->segments)
     if (state_->needs_worker(g)) ++load.waiting;
+  load.segments = s->segments.size();
   return load;
 }
+
+const ignored_reports& dispatcher::ignored() const noexcept { return state_->ignored; }
 
 } // namespace penstock::dispatch

@@ -33,6 +33,15 @@ struct stream_load {
   std::size_t wanted = 0;         ///< wanted frames without an outcome
   std::size_t retained_bytes = 0; ///< of packets
   std::size_t waiting = 0;        ///< segments without a worker
+  std::size_t segments = 0;       ///< in the table
+};
+
+/// What workers said that changed nothing. Some of it is natural: they may not know yet that a lease has moved.
+struct ignored_reports {
+  std::uint64_t stale = 0;         ///< ends of segments of another epoch
+  std::uint64_t not_held = 0;      ///< ends of segments that the worker does not hold
+  std::uint64_t not_sent = 0;      ///< outcomes of frames that no worker was sent
+  std::uint64_t excess_credit = 0; ///< segments beyond what the worker declared as its capacity
 };
 
 /// Leases segments to workers and keeps every packet until all results it can lead to are there, so any worker may
@@ -70,14 +79,16 @@ class dispatcher {
 
   // ---- from sources. A frame must be announced to the collector before it is given here.
 
-  /// A lossless stream gets its first grant. A stream of this id must not exist.
-  void add_stream(core::stream_id stream, const stream_limits& limits, actions& out);
+  /// A lossless stream gets its first grant. A stream of this id must not exist. Segments are numbered from
+  /// `first_segment` on.
+  void add_stream(core::stream_id stream, const stream_limits& limits, actions& out, std::uint64_t first_segment = 0);
   void segment_opened(core::stream_id stream, std::uint64_t number, core::codec_ptr codec, core::time_point now,
                       actions& out);
   /// `owned` as the segmenter says; `wanted`: owned and not sampled out.
   void packet(core::result_id id, const core::packet_ptr& packet, bool owned, bool wanted, core::time_point now,
               actions& out);
-  /// A packet that is in no segment: gives its grant back.
+  /// A packet that is in no segment, or in one that is passed over: gives its grant back. `shown`: its frame was
+  /// announced.
   void packet_refused(core::stream_id stream, bool shown, actions& out);
   void segment_closed(core::stream_id stream, std::uint64_t number, core::time_point now, actions& out);
   /// No more packets come; what is under way goes on.
@@ -89,18 +100,23 @@ class dispatcher {
 
   void worker_joined(core::worker_id worker, worker_capacity capacity, core::time_point now, actions& out);
   /// The worker takes that many more lossless segments. It grants as many as it has free, at first after joining, later
-  /// one for each that ended there, in whichever way.
+  /// one for each that ended there, in whichever way. What it has free at a time is at most its capacity; more is not
+  /// taken.
   void worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out);
   /// The worker is alive. To come at least four times in a lease timeout: after half of it in silence the worker gets
   /// nothing new, after all of it it is out.
   void worker_heartbeat(core::worker_id worker, core::time_point now);
   /// It takes nothing new and finishes what it has; live streams leave at their next segment.
   void worker_draining(core::worker_id worker, core::time_point now, actions& out);
-  /// The worker is known to be gone: its link broke, its process ended.
-  void worker_lost(core::worker_id worker, core::time_point now, actions& out);
+  /// The worker is known to be gone: its link broke, its process ended. `excused`: it gave its leases back for reasons
+  /// of its own, so nothing counts against its segments.
+  void worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused = false);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
                       actions& out);
+
+  /// Whether an outcome of this frame can be: false, and counted, if no worker was ever sent it.
+  [[nodiscard]] bool may_have_outcome(core::result_id id);
 
   // ---- from the collector
 
@@ -121,6 +137,7 @@ class dispatcher {
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
   [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
+  [[nodiscard]] const ignored_reports& ignored() const noexcept;
 
  private:
   struct state;

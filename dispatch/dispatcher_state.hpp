@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@ struct segment_state {
   core::codec_ptr codec;
   retained_packets kept;
   core::worker_id holder = no_worker;
+  std::uint32_t sent = 0;                 ///< ordinals below it have been sent to a worker
   std::uint32_t slot = 0;                 ///< index in the holder's leases
   core::worker_id avoid = no_worker;      ///< failed it last
   std::optional<core::drop_reason> cut;   ///< frames that still come for it are dropped for this reason
@@ -51,6 +53,13 @@ struct stream_state {
   [[nodiscard]] bool live() const noexcept { return limits.policy == stream_policy::live; }
 };
 
+/// How a worker went.
+enum class loss : std::uint8_t {
+  noticed, ///< it is known when it died
+  silent,  ///< it fell silent
+  excused, ///< it gave its leases back, which says nothing about them
+};
+
 struct dispatcher::state {
   dispatcher_config config;
   std::uint32_t epoch = 0;
@@ -62,10 +71,13 @@ struct dispatcher::state {
   core::worker_id reserved = no_worker;   ///< the worker kept for suspects
   std::optional<core::segment_id> alone;  ///< the suspect it works on
   std::size_t leases = 0;
+  ignored_reports ignored;
   std::optional<core::time_point> deadline; ///< set by shutdown
 
   stream_state* find(core::stream_id id) noexcept;
   segment_state* find(core::segment_id id) noexcept;
+  /// The segment if the worker holds it; otherwise counts what the worker said of it as ignored.
+  segment_state* held_by(core::worker_id worker, core::segment_id id) noexcept;
   [[nodiscard]] core::segment_id id_of(const stream_state& s, std::uint64_t number) const noexcept {
     return {s.id, epoch, number};
   }
@@ -82,8 +94,8 @@ struct dispatcher::state {
 
   // failing.cpp: what becomes of a segment whose worker did not do it
   void fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now, actions& out);
-  void die(stream_state& s, std::uint64_t number, bool certain, core::time_point now, actions& out);
-  void lose_worker(core::worker_id worker, bool noticed, core::time_point now, actions& out);
+  void die(stream_state& s, std::uint64_t number, unsigned weight, core::time_point now, actions& out);
+  void lose_worker(core::worker_id worker, loss how, core::time_point now, actions& out);
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
   void give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);

@@ -18,14 +18,14 @@ void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::s
 }
 
 /// The holder is dead, with this segment among others.
-void dispatcher::state::die(stream_state& s, std::uint64_t number, bool certain, core::time_point now, actions& out) {
+void dispatcher::state::die(stream_state& s, std::uint64_t number, unsigned weight, core::time_point now,
+                            actions& out) {
   auto& g = s.segments[number];
   const bool was_alone = alone == id_of(s, number);
   end_lease(s, g);
-  if (g.kept.sums().pending > 0) {
+  if (weight > 0 && g.kept.sums().pending > 0) {
     // In quarters of a death.
     const auto enough = 4 * (std::max(config.attempts, 2U) - 1);
-    const auto weight = certain ? 4U : 1U;
     g.deaths += weight;
     if (was_alone) g.lonely_deaths += weight;
     if (s.live() && g.deaths >= enough) {
@@ -59,15 +59,17 @@ void dispatcher::state::retry(stream_state& s, std::uint64_t number, core::time_
   if (s.segments.contains(number)) want_lease(s, number, now, out);
 }
 
-/// `noticed`: it is known when it died; otherwise it fell silent.
-void dispatcher::state::lose_worker(core::worker_id worker, bool noticed, core::time_point now, actions& out) {
+void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time_point now, actions& out) {
   auto* w = workers.find(worker);
   if (!w) return;
   // Out of the ranking first, so that nothing it loses comes back to it.
   workers.drain(*w);
   auto held = w->leases;
   std::sort(held.begin(), held.end());
-  for (const auto& id : held) die(*find(id.stream), id.number, noticed || w->last_seen > find(id)->touched, now, out);
+  for (const auto& id : held) {
+    const bool certain = how == loss::noticed || w->last_seen > find(id)->touched;
+    die(*find(id.stream), id.number, how == loss::excused ? 0U : (certain ? 4U : 1U), now, out);
+  }
   if (reserved == worker) release_reserved();
   workers.remove(worker);
   for (auto& s : streams)
@@ -123,7 +125,7 @@ void dispatcher::state::expire(core::time_point now, actions& out) {
   });
   for (auto id : silent) {
     out.emplace_back(worker_expired{id});
-    lose_worker(id, false, now, out);
+    lose_worker(id, loss::silent, now, out);
   }
   for (const auto& id : held) check_lease(id, now, out);
 }

@@ -15,6 +15,12 @@ struct overloaded : Fs... {
 template <class... Fs>
 overloaded(Fs...) -> overloaded<Fs...>;
 
+/// The segment an event is about; for refused packets the one they stand before.
+std::uint64_t number_of(const segment_event& event) {
+  return std::visit(
+      overloaded{[](const packet_refused& e) { return e.before; }, [](const auto& e) { return e.number; }}, event);
+}
+
 } // namespace
 
 head::head(head_config config)
@@ -25,11 +31,14 @@ head::head(head_config config)
 void head::add_stream(core::stream_id stream, const stream_config& config, core::time_point now, actions& out) {
   if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
   assert(!streams_[stream.value]);
-  streams_[stream.value] = std::make_unique<stream_state>(
-      stream_state{segmenter{config.codec, config.min_segment_packets},
-                   sampler{config.sample_frames_per_s, config.codec->frames_per_s}, false});
-  collector_.add_stream(stream, config.limits.policy);
-  dispatcher_.add_stream(stream, config.limits, dispatcher_actions_);
+  const auto resume = config.limits.policy == stream_policy::lossless ? config.resume : std::nullopt;
+  const auto from = resume.value_or(resume_point{});
+  streams_[stream.value] =
+      std::make_unique<stream_state>(stream_state{segmenter{config.codec, config.min_segment_packets},
+                                                  sampler{config.sample_frames_per_s, config.codec->frames_per_s},
+                                                  from.segment > 0 ? resume : std::nullopt, from.segment});
+  collector_.add_stream(stream, config.limits.policy, from);
+  dispatcher_.add_stream(stream, config.limits, dispatcher_actions_, from.segment);
   settle(now, out);
 }
 
@@ -37,6 +46,7 @@ void head::push(core::stream_id stream, const core::packet_ptr& packet, core::ti
   if (auto* s = find(stream); s && !s->ended) {
     s->cutter.push(packet, segment_events_);
     route_segments(stream, *s, now, out);
+    ++s->packets;
   }
 }
 
@@ -51,10 +61,12 @@ void head::finish(core::stream_id stream, core::time_point now, actions& out) {
   auto* s = find(stream);
   if (!s || s->ended) return;
   s->ended = true;
+  if (std::exchange(s->resume, std::nullopt)) out.emplace_back(source_changed{stream});
+  // First, since what is open now was cut short for all anybody knows.
+  collector_.stream_ended(stream, collector_actions_);
   s->cutter.finish(segment_events_);
   route_segments(stream, *s, now, out);
   dispatcher_.stream_ended(stream, now, dispatcher_actions_);
-  collector_.stream_ended(stream, collector_actions_);
   settle(now, out);
 }
 
@@ -91,12 +103,13 @@ void head::worker_draining(core::worker_id worker, core::time_point now, actions
   settle(now, out);
 }
 
-void head::worker_lost(core::worker_id worker, core::time_point now, actions& out) {
-  dispatcher_.worker_lost(worker, now, dispatcher_actions_);
+void head::worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused) {
+  dispatcher_.worker_lost(worker, now, dispatcher_actions_, excused);
   settle(now, out);
 }
 
 void head::outcome(core::frame_outcome&& outcome, core::time_point now, actions& out) {
+  if (!dispatcher_.may_have_outcome(outcome.id)) return;
   collector_.outcome(std::move(outcome), collector_actions_);
   settle(now, out);
 }
@@ -141,9 +154,16 @@ head::stream_state* head::find(core::stream_id stream) noexcept {
 /// Announces what the segmenter said to the collector first, then to the dispatcher.
 void head::route_segments(core::stream_id stream, stream_state& s, core::time_point now, actions& out) {
   for (auto& event : segment_events_) {
+    if (number_of(event) < s.first_segment) {
+      pass_over(stream, s, event);
+      settle(now, out);
+      continue;
+    }
     std::visit(overloaded{
                    [&](segment_opened& e) {
-                     collector_.segment_opened(stream, e.number);
+                     if (const auto from = std::exchange(s.resume, std::nullopt); from && from->packets != s.packets)
+                       out.emplace_back(source_changed{stream});
+                     collector_.segment_opened(stream, e.number, s.packets);
                      dispatcher_.segment_opened(stream, e.number, std::move(e.codec), now, dispatcher_actions_);
                    },
                    [&](const segment_appended& e) {
@@ -168,6 +188,16 @@ void head::route_segments(core::stream_id stream, stream_state& s, core::time_po
     settle(now, out);
   }
   segment_events_.clear();
+}
+
+/// What an earlier life has done; only the sampler must know of it, and the source gets its grants back.
+void head::pass_over(core::stream_id stream, stream_state& s, const segment_event& event) {
+  if (const auto* e = std::get_if<segment_appended>(&event)) {
+    if (e->owned) static_cast<void>(s.sampling.wanted(*e->packet));
+    if (e->owned || !e->packet->shown) dispatcher_.packet_refused(stream, false, dispatcher_actions_);
+  } else if (std::holds_alternative<packet_refused>(event)) {
+    dispatcher_.packet_refused(stream, false, dispatcher_actions_);
+  }
 }
 
 /// Carries actions between dispatcher and collector until only outside ones are left.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -12,9 +13,15 @@
 
 namespace penstock::dispatch {
 
+/// A stream that goes on where an earlier life of the head ended does not have its segment where the checkpoint says:
+/// its source is not the one that was read then. It goes on nevertheless, at the segment of that number.
+struct source_changed {
+  core::stream_id stream;
+};
+
 /// What the outside has to do: the dispatcher's and collector's actions less those between the two.
-using head_action =
-    std::variant<send_open, send_packet, send_close, revoke, grant, quarantine, worker_expired, emit, stream_finished>;
+using head_action = std::variant<send_open, send_packet, send_close, revoke, grant, quarantine, worker_expired, emit,
+                                 checkpoint, source_changed, stream_finished>;
 
 struct head_config {
   dispatcher_config dispatcher;
@@ -28,6 +35,8 @@ struct stream_config {
   core::codec_ptr codec;
   double sample_frames_per_s = 0;        ///< 0: all
   std::uint32_t min_segment_packets = 1; ///< see `segmenter`
+  /// Lossless streams only: what an earlier life of the head did is passed over. The source is read from its beginning.
+  std::optional<resume_point> resume;
 };
 
 /// The pure core of a head in one piece: segmenters, samplers, dispatcher and collector, wired as their contracts ask
@@ -58,7 +67,7 @@ class head {
   void worker_credit(core::worker_id worker, std::uint32_t segments, core::time_point now, actions& out);
   void worker_heartbeat(core::worker_id worker, core::time_point now);
   void worker_draining(core::worker_id worker, core::time_point now, actions& out);
-  void worker_lost(core::worker_id worker, core::time_point now, actions& out);
+  void worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused = false);
   void outcome(core::frame_outcome&& outcome, core::time_point now, actions& out);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
@@ -82,11 +91,15 @@ class head {
   struct stream_state {
     segmenter cutter;
     sampler sampling;
+    std::optional<resume_point> resume; ///< until its segment comes
+    std::uint64_t first_segment = 0;    ///< earlier ones are passed over
+    std::uint64_t packets = 0;          ///< pushed
     bool ended = false;
   };
 
   stream_state* find(core::stream_id stream) noexcept;
   void route_segments(core::stream_id stream, stream_state& s, core::time_point now, actions& out);
+  void pass_over(core::stream_id stream, stream_state& s, const segment_event& event);
   void settle(core::time_point now, actions& out);
 
   std::uint32_t epoch_;

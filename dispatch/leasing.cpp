@@ -190,6 +190,7 @@ void dispatcher::state::lease(stream_state& s, std::uint64_t number, worker_stat
   const auto& packets = g.kept.packets();
   for (auto n = packets.first(); n < packets.end_number(); ++n)
     out.emplace_back(send_packet{w.id, id, static_cast<std::uint32_t>(n), packets[n].packet, packets[n].pending});
+  g.sent = static_cast<std::uint32_t>(packets.end_number());
   if (g.complete()) out.emplace_back(send_close{w.id, id});
   g.kept.pass_processed(s.sums);
   if (g.kept.sums().bytes > config.segment_retain_bytes) g.kept.let_go_processed(s.sums);

@@ -8,7 +8,9 @@
 
 namespace penstock::dispatch {
 
-/// A stream's account of frames. The law: received = delivered + dropped + in flight, after every event.
+/// A stream's account of frames in one life of the head. The law: received = delivered + dropped + in flight, after
+/// every event. A stream that goes on where an earlier life ended has not received what it passes over; frames that the
+/// sinks had already are received, and delivered once their turn comes.
 struct ledger {
   std::uint64_t received = 0;
   std::uint64_t delivered = 0; ///< taken by the sinks

@@ -12,6 +12,10 @@ namespace penstock::dispatch {
 template <class T>
 class window {
  public:
+  window() = default;
+  /// `first`: number of the first item to come.
+  explicit window(std::uint64_t first) noexcept : first_{first} {}
+
   [[nodiscard]] bool empty() const noexcept { return skipped_ == items_.size(); }
   [[nodiscard]] std::size_t size() const noexcept { return items_.size() - skipped_; }
   /// Number of the oldest item there is, or of the next one to come.

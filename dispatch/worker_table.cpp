@@ -30,30 +30,31 @@ void worker_ranking::update(position& at, core::worker_id worker, std::optional<
 }
 
 worker_state* worker_table::find(core::worker_id id) noexcept {
-  return id.value < workers_.size() ? workers_[id.value].get() : nullptr;
+  const auto at = workers_.find(id);
+  return at == workers_.end() ? nullptr : &at->second;
 }
 
 const worker_state* worker_table::find(core::worker_id id) const noexcept {
-  return id.value < workers_.size() ? workers_[id.value].get() : nullptr;
+  const auto at = workers_.find(id);
+  return at == workers_.end() ? nullptr : &at->second;
 }
 
 void worker_table::add(core::worker_id id, worker_capacity capacity, core::time_point now) {
-  if (workers_.size() <= id.value) workers_.resize(id.value + 1);
-  auto& worker = workers_[id.value];
-  worker = std::make_unique<worker_state>();
-  worker->id = id;
-  worker->capacity = capacity;
-  worker->last_seen = now;
+  auto& worker = workers_[id];
+  worker.id = id;
+  worker.capacity = capacity;
+  worker.last_seen = now;
   if (capacity.bulk > 0) ++bulk_workers_;
-  update(*worker);
+  update(worker);
 }
 
 void worker_table::remove(core::worker_id id) {
-  auto& worker = workers_[id.value];
-  if (worker->capacity.bulk > 0 && !worker->draining) --bulk_workers_;
-  bulk_.update(worker->bulk_position, id, std::nullopt);
-  live_.update(worker->live_position, id, std::nullopt);
-  worker.reset();
+  const auto at = workers_.find(id);
+  auto& worker = at->second;
+  if (worker.capacity.bulk > 0 && !worker.draining) --bulk_workers_;
+  bulk_.update(worker.bulk_position, id, std::nullopt);
+  live_.update(worker.live_position, id, std::nullopt);
+  workers_.erase(at);
 }
 
 void worker_table::update(worker_state& w) {
@@ -89,14 +90,14 @@ worker_state* worker_table::next_for_bulk(core::worker_id favourite, core::worke
   if (auto* f = find(favourite);
       f && f->bulk_position && favourite != avoid && (*f->bulk_position)->first == best->first)
     return f;
-  return workers_[best->second].get();
+  return find({best->second});
 }
 
 worker_state* worker_table::next_for_live(core::worker_id avoid) noexcept {
   const auto& ranks = live_.ranks();
   auto best = ranks.begin();
   if (best != ranks.end() && best->second == avoid.value) ++best;
-  return best == ranks.end() ? nullptr : workers_[best->second].get();
+  return best == ranks.end() ? nullptr : find({best->second});
 }
 
 worker_state* worker_table::next_to_reserve() noexcept {

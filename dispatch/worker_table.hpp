@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -69,13 +69,12 @@ class worker_table {
 
   template <class F>
   void for_each(F&& f) {
-    for (auto& worker : workers_)
-      if (worker) f(*worker);
+    for (auto& [_, worker] : workers_) f(worker);
   }
 
  private:
-  std::vector<std::unique_ptr<worker_state>> workers_; ///< by id
-  std::uint32_t bulk_workers_ = 0;                     ///< that take lossless segments at all
+  std::map<core::worker_id, worker_state> workers_; ///< those that are in: ids are never used again
+  std::uint32_t bulk_workers_ = 0;                  ///< that take lossless segments at all
   worker_ranking bulk_;
   worker_ranking live_;
 };

@@ -42,12 +42,21 @@ constexpr std::array all_families{
     family_info{"penstock_dispatch_lease_failures_total", "counter", "", "Leases that ended without all results"},
     family_info{"penstock_dispatch_quarantined_segments_total", "counter", "",
                 "Segments given up after too many attempts"},
+    family_info{"penstock_dispatch_quarantine_refused_segments_total", "counter", "",
+                "Given-up segments that were not kept for inspection: no room, or the disk failed"},
     family_info{"penstock_dispatch_duplicate_results_total", "counter", "", "Results that came twice or too late"},
     family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
     family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
     family_info{"penstock_sink_written_results_total", "counter", "sink", "Results written"},
     family_info{"penstock_sink_failed_results_total", "counter", "sink", "Results that could not be written"},
     family_info{"penstock_sink_queue_results", "gauge", "sink", "Results waiting for the sink"},
+    family_info{"penstock_link_bytes_total", "counter", "direction",
+                "Headers and payloads of messages between machines"},
+    family_info{"penstock_link_messages_total", "counter", "direction", "Messages between machines"},
+    family_info{"penstock_link_refused_total", "counter", "reason",
+                "What links did not take: messages for a peer whose queue is full, messages that are not of the "
+                "protocol, connections with a key that is not listed"},
+    family_info{"penstock_link_lost_connections_total", "counter", "", "Connections that ended or were given up"},
 };
 
 const family_info& info_of(std::string_view name) {
@@ -169,6 +178,7 @@ dispatch_series registry::dispatch() {
   series.leases = impl_->make_counter("penstock_dispatch_leases_total");
   series.lease_failures = impl_->make_counter("penstock_dispatch_lease_failures_total");
   series.quarantined = impl_->make_counter("penstock_dispatch_quarantined_segments_total");
+  series.quarantine_refused = impl_->make_counter("penstock_dispatch_quarantine_refused_segments_total");
   series.duplicates = impl_->make_counter("penstock_dispatch_duplicate_results_total");
   series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
   series.workers = impl_->make_gauge("penstock_dispatch_workers");
@@ -180,6 +190,22 @@ sink_series registry::sink(const std::string& kind) {
   return {impl_->make_counter("penstock_sink_written_results_total", with),
           impl_->make_counter("penstock_sink_failed_results_total", with),
           impl_->make_gauge("penstock_sink_queue_results", with)};
+}
+
+link_series registry::links() {
+  const auto of = [this](std::string_view family, const char* label, const char* value) {
+    return impl_->make_counter(family, {{label, value}});
+  };
+  link_series series;
+  series.sent_bytes = of("penstock_link_bytes_total", "direction", "sent");
+  series.received_bytes = of("penstock_link_bytes_total", "direction", "received");
+  series.sent_messages = of("penstock_link_messages_total", "direction", "sent");
+  series.received_messages = of("penstock_link_messages_total", "direction", "received");
+  series.refused_full = of("penstock_link_refused_total", "reason", "full");
+  series.refused_messages = of("penstock_link_refused_total", "reason", "message");
+  series.refused_keys = of("penstock_link_refused_total", "reason", "key");
+  series.lost = impl_->make_counter("penstock_link_lost_connections_total");
+  return series;
 }
 
 void registry::set_build_info(const std::string& version) {

@@ -61,8 +61,9 @@ struct dispatch_series {
   counter leases;
   counter lease_failures;
   counter quarantined;
-  counter duplicates; ///< results that came twice or too late
-  gauge waiting;      ///< segments that no worker holds
+  counter quarantine_refused; ///< of them, those not kept for inspection
+  counter duplicates;         ///< results that came twice or too late
+  gauge waiting;              ///< segments that no worker holds
   gauge workers;
 };
 
@@ -71,6 +72,18 @@ struct sink_series {
   counter written;
   counter failed;
   gauge queue;
+};
+
+/// The series of the links to other machines.
+struct link_series {
+  counter sent_bytes;
+  counter received_bytes;
+  counter sent_messages;
+  counter received_messages;
+  counter refused_full; ///< messages for peers that took nothing
+  counter refused_messages;
+  counter refused_keys;
+  counter lost; ///< connections that ended without a word
 };
 
 /// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`
@@ -87,6 +100,7 @@ class registry {
   [[nodiscard]] inference_series inference();
   [[nodiscard]] dispatch_series dispatch();
   [[nodiscard]] sink_series sink(const std::string& kind);
+  [[nodiscard]] link_series links();
 
   /// Records what is running, as `penstock_build_info` and `penstock_model_info` (value 1, facts in labels).
   void set_build_info(const std::string& version);

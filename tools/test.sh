@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs every check, or the steps that are named: tools/test.sh [release] [lint] [asan] [tsan]
+# Runs every check, or the steps that are named: tools/test.sh [release] [lint] [asan] [tsan] [fuzz]
 #   release  builds everything and runs all tests (unit, simulation, system, rooms)
 #   lint     clang-format, and a small set of clang-tidy checks on the rooms without heavy headers
 #   asan     AddressSanitizer and UBSan: unit tests, simulation, and the system tests of bad input
-#   tsan     ThreadSanitizer: the pure core and the deterministic tests (the system's libcaf is not instrumented)
+#   tsan     ThreadSanitizer: the pure core, the links and the deterministic tests (libcaf is not instrumented)
+#   fuzz     libFuzzer with clang, on bytes from outside: 60 s in all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,17 +43,32 @@ run_asan() {
 
 run_tsan() {
   step "tsan: build"
-  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_actors
+  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_transport test_actors
   step "tsan: tests"
-  ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|actors)$'
+  ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|transport|actors)$'
+}
+
+run_fuzz() {
+  step "fuzz: build"
+  cmake -S tests/fuzz -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ > build/fuzz.configure.log 2>&1 ||
+    { cat build/fuzz.configure.log; exit 1; }
+  cmake --build build/fuzz -j "$jobs"
+  step "fuzz: 60 s"
+  local corpus=build/fuzz/corpus
+  build/fuzz/fuzz_seeds "$corpus"
+  local target
+  for target in bundle:50 keys:10; do
+    (cd build/fuzz && ./fuzz_"${target%:*}" -max_total_time="${target#*:}" -max_len=65536 -verbosity=0 \
+      -print_final_stats=1 "corpus/${target%:*}")
+  done
 }
 
 mkdir -p build
-[ $# -gt 0 ] || set -- lint release asan tsan
+[ $# -gt 0 ] || set -- lint release asan tsan fuzz
 for name in "$@"; do
   case $name in
-    release | lint | asan | tsan) "run_$name" ;;
-    *) printf 'test: no step %s; there are release, lint, asan, tsan\n' "$name" >&2; exit 64 ;;
+    release | lint | asan | tsan | fuzz) "run_$name" ;;
+    *) printf 'test: no step %s; there are release, lint, asan, tsan, fuzz\n' "$name" >&2; exit 64 ;;
   esac
 done
 step "all steps passed: $*"

@@ -1,6 +1,7 @@
 #include "topology/checks.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -13,6 +14,7 @@
 #include "topology/check_nodes.hpp"
 #include "topology/expand.hpp"
 #include "topology/findings.hpp"
+#include "topology/source_uri.hpp"
 #include "topology/spelling.hpp"
 
 namespace penstock::topology {
@@ -30,6 +32,29 @@ void check_file(const findings& find, const std::string& path, const fs::path& f
   }
 }
 
+bool accepts_any(const config& c) {
+  return std::any_of(c.nodes.begin(), c.nodes.end(),
+                     [](const auto& n) { return !n.ingest.listen.empty() && n.ingest.accept == ingest_accept::any; });
+}
+
+/// A stream that a program pushes: its name, and whether anybody listens.
+void check_pushed(const config& c, std::size_t i, const findings& find) {
+  const auto path = fmt::format("streams.{}.uri", i);
+  const auto& uri = c.streams[i].uri;
+  const auto name = pushed_name(uri);
+  const auto fine = !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](unsigned char l) {
+    return std::isalnum(l) != 0 || l == '.' || l == '_' || l == '-';
+  });
+  if (!fine) find.error(path, fmt::format("found '{}'; allowed: push://NAME of letters, digits, '.', '_', '-'", uri));
+  for (std::size_t other = 0; other < i; ++other) {
+    if (c.streams[other].uri == uri)
+      find.error(path, fmt::format("found '{}', which streams.{} is already", uri, other));
+  }
+  const auto heard =
+      std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.ingest.listen.empty(); });
+  if (!heard) find.error(path, "no role has ingest, so nobody can push it");
+}
+
 /// Returns the streams that there will be, as far as files tell; a glob that is not looked at stands for two.
 std::vector<stream_source> check_streams(const config& c, bool check_files, const findings& find) {
   std::map<std::string, std::size_t> first;
@@ -41,6 +66,7 @@ std::vector<stream_source> check_streams(const config& c, bool check_files, cons
     if (!fresh && !s.id.empty()) {
       find.error(path + ".id", fmt::format("found '{}', which streams.{}.id is already", s.id, known->second));
     }
+    if (classify(s.uri) == source_kind::pushed) check_pushed(c, i, find);
     if (s.reconnect.min > s.reconnect.max) find.error(path + ".reconnect", "min is larger than max");
     if (s.uri.empty()) continue;
     if (!check_files) {
@@ -52,8 +78,10 @@ std::vector<stream_source> check_streams(const config& c, bool check_files, cons
       find.error(path + ".uri", sources.error().message);
     }
   }
-  const auto serves = std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
-  if (c.streams.empty() && !serves) find.error("streams", "has no stream; allowed: at least one, or a role with http");
+  const auto serves =
+      accepts_any(c) || std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
+  if (c.streams.empty() && !serves)
+    find.error("streams", "has no stream; allowed: at least one, or a role with http, or with ingest that accepts any");
   return all;
 }
 
@@ -90,6 +118,14 @@ void check_sinks(const config& c, const std::vector<stream_source>& streams, con
     const auto& s = c.sinks[i];
     const auto text = s.path.string();
     const auto path = fmt::format("sinks.{}.path", i);
+    const auto publishes = s.kind == "zmq";
+    if (publishes && s.listen.empty())
+      find.error(fmt::format("sinks.{}.listen", i), "is missing; allowed: tcp://HOST:PORT");
+    if (publishes && !text.empty()) find.error(path, "the kind 'zmq' has no use for it");
+    if (!publishes && text.empty() && !s.kind.empty()) find.error(path, "is missing; allowed: a path");
+    if (!publishes && !s.listen.empty()) {
+      find.error(fmt::format("sinks.{}.listen", i), fmt::format("the kind '{}' has no use for it", s.kind));
+    }
     if (text.empty()) continue;
     const auto [known, fresh] = first.emplace(text, i);
     if (!fresh) find.error(path, fmt::format("found '{}', which sinks.{}.path is already", text, known->second));
@@ -102,9 +138,9 @@ void check_sinks(const config& c, const std::vector<stream_source>& streams, con
     if (const auto open = rest.find('{'); open != std::string::npos && rest.find('}', open) != std::string::npos) {
       const auto word = rest.substr(open, rest.find('}', open) - open + 1);
       find.error(path, fmt::format("found '{}'; allowed: {}", word, placeholder));
-    } else if (streams.size() > 1 && rest.size() == text.size()) {
+    } else if ((streams.size() > 1 || accepts_any(c)) && rest.size() == text.size()) {
       find.error(path, fmt::format("found '{}' for {} streams; allowed: a path with {}", text,
-                                   streams.size() == 2 ? "several" : std::to_string(streams.size()), placeholder));
+                                   streams.size() <= 2 ? "several" : std::to_string(streams.size()), placeholder));
     }
     for (const auto& source : streams) {
       const auto target = sink_path(s, source.id);
@@ -127,12 +163,8 @@ void check_jobs(const config& c, const findings& find) {
 
 /// Keys of the contract that need commands which this version does not have.
 void note_later_parts(const config& c, const findings& find) {
-  if (!c.nodes.empty()) {
-    find.note("nodes", "this version runs every stage in one process and opens none of the addresses of roles");
-  }
   if (c.jobs) find.note("jobs", "this version has no durable jobs");
   if (c.scaling) find.note("scaling", "this version does not start or stop machines");
-  if (c.security.insecure) find.note("security.insecure", "this version has no links between machines");
 }
 
 } // namespace

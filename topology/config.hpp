@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct config {
   stages_config stages{};
   tracking_config tracking{};
   std::vector<sink_config> sinks{};
+  std::filesystem::path checkpoint{}; ///< folder that tells the next life of a head where to go on; empty: none
+  std::filesystem::path quarantine = "quarantine"; ///< folder for segments that were given up; empty: not kept
   dispatch_config dispatch{};
   live_config live{};
   media_config media{};

@@ -126,6 +126,43 @@ class optional_shape final : public shape<std::optional<T>> {
   shape_of<T> inner_;
 };
 
+/// A map of which one key alone may be written as a plain value.
+template <class T>
+class short_form_shape final : public shape<T> {
+ public:
+  short_form_shape(std::string key, shape_of<T> inner) : key_{std::move(key)}, inner_{std::move(inner)} {}
+
+  bool read(const node& n, const std::string& path, T& out, read_context& context) const override {
+    if (n.type != node::kind::scalar) return inner_->read(n, path, out, context);
+    node whole;
+    whole.type = node::kind::map;
+    whole.at = n.at;
+    whole.entries.push_back({key_, n.at, n});
+    return inner_->read(whole, path, out, context);
+  }
+
+  void absent(const std::string& path, const place& parent, T& out, read_context& context) const override {
+    inner_->absent(path, parent, out, context);
+  }
+  bool demands() const override { return inner_->demands(); }
+  node write(const T& value, path_style style) const override { return inner_->write(value, style); }
+  std::string allowed(const vocabulary& words) const override { return inner_->allowed(words); }
+  bool is_section() const override { return inner_->is_section(); }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return {{"anyOf", {{{"type", "string"}}, inner_->json_schema(words)}}};
+  }
+
+  void sections(const std::string& path, const std::string& doc, const vocabulary& words,
+                std::vector<manual_section>& out) const override {
+    inner_->sections(path, doc, words, out);
+  }
+
+ private:
+  std::string key_;
+  shape_of<T> inner_;
+};
+
 /// A value or the word `auto`, which leaves the decision to the program.
 template <class T>
 class auto_shape final : public shape<std::optional<T>> {

@@ -120,6 +120,7 @@ core::expected<std::vector<stream_source>> expand_stream(const stream_config& st
                           .kind = kind,
                           .finite = is_finite(stream.uri) && !camera,
                           .policy = policy,
+                          .policy_open = kind == source_kind::pushed && !stream.policy,
                           .sample_fps = stream.sample_fps.value_or(stages.decode.sample_fps),
                           .transport = stream.transport,
                           .reconnect = stream.reconnect};

@@ -16,6 +16,7 @@ enum class source_kind : std::uint8_t {
   network,   ///< an URL: cameras, live servers, and files on web servers
   device,    ///< a V4L2 device
   synthetic, ///< synthetic://…
+  pushed,    ///< push://NAME: a program brings it
 };
 
 [[nodiscard]] std::string_view to_string(source_kind kind) noexcept;
@@ -30,7 +31,8 @@ struct stream_source {
   source_kind kind = source_kind::video;
   bool finite = true; ///< it ends by itself; a lost connection is retried only where it does not
   stream_policy policy = stream_policy::lossless;
-  double sample_fps = 0; ///< 0: all frames
+  bool policy_open = false; ///< pushed: its producer may ask for the other policy
+  double sample_fps = 0;    ///< 0: all frames
   rtsp_transport transport = rtsp_transport::tcp;
   reconnect_config reconnect{};
 
@@ -42,6 +44,9 @@ struct stream_source {
 
 /// The path of a file, glob or folder: the URI without `file://`.
 [[nodiscard]] std::string local_path(std::string_view uri);
+
+/// The name that a producer opens: the URI without `push://`.
+[[nodiscard]] std::string pushed_name(std::string_view uri);
 
 /// Whether a source of this URI ends by itself.
 [[nodiscard]] bool is_finite(std::string_view uri);

@@ -46,7 +46,9 @@ struct shutdown_config {
 };
 
 struct limits_config {
-  int open_streams = 16; ///< finite streams open at the same time, the others wait; live streams do not count
+  int open_streams = 16;         ///< finite streams open at the same time, the others wait; live streams do not count
+  int quarantine_segments = 100; ///< in the folder, those of earlier runs among them
+  std::int64_t quarantine_bytes = 256LL << 20; ///< of them
 
   bool operator==(const limits_config&) const = default;
 };

@@ -18,6 +18,36 @@ struct scale_config {
   bool operator==(const scale_config&) const = default;
 };
 
+/// How frames leave a role: as they are, or as JPEG.
+enum class link_frames : std::uint8_t { raw, jpeg };
+
+/// How tensors leave a role: as the model takes them, or with half as many bits.
+enum class link_tensors : std::uint8_t { fp32, fp16 };
+
+/// What a role sends to the one behind it, where the work is cut between the two.
+struct link_config {
+  link_frames frames = link_frames::raw;
+  int quality = 90; ///< of JPEG
+  link_tensors tensors = link_tensors::fp32;
+
+  bool operator==(const link_config&) const = default;
+};
+
+/// Which streams producers may push.
+enum class ingest_accept : std::uint8_t {
+  declared, ///< those of `streams` with a uri push://NAME
+  any,      ///< any name; the stream appears with its producer
+};
+
+/// Where programs push video, see docs/protocol.md.
+struct ingest_config {
+  std::string listen{}; ///< tcp://ADDRESS:PORT; empty: none
+  ingest_accept accept = ingest_accept::declared;
+  int streams = 10'000; ///< most that may appear by `any` in one run
+
+  bool operator==(const ingest_config&) const = default;
+};
+
 /// One role of `nodes`: the stages that its machines run and how they find each other.
 struct node_config {
   std::string role{}; ///< the entry's key
@@ -25,7 +55,9 @@ struct node_config {
   std::string listen{}; ///< tcp://ADDRESS:PORT for workers; empty: none
   std::string dial{};   ///< tcp://HOST:PORT of the head; empty: none
   std::string http{};   ///< ADDRESS:PORT of the gateway; empty: none
+  ingest_config ingest{};
   scale_config scale{};
+  link_config link{};
 
   bool operator==(const node_config&) const = default;
 };

@@ -21,7 +21,8 @@ struct tracking_config {
 /// Where results go. Every sink gets every stream.
 struct sink_config {
   std::string kind{};           ///< a name of vocabulary::sink_kinds
-  std::filesystem::path path{}; ///< `{stream}` stands for the stream's id, see sink_path()
+  std::filesystem::path path{}; ///< `{stream}` stands for the stream's id, see sink_path(); empty: none
+  std::string listen{};         ///< `zmq`: tcp://ADDRESS:PORT where results are published; empty: none
   int queue = 256;              ///< results of a stream that may wait for this sink
   std::optional<double> fps{};  ///< nominal rate of a video; auto: the stream's own, after sampling
 

@@ -151,9 +151,11 @@ auto tracking() {
 auto sink() {
   auto s = object<sink_config>();
   s->need("kind", &sink_config::kind, word(&vocabulary::sink_kinds),
-          "`jsonl`: one JSON object per frame and line; `mp4`: the video with boxes, labels and tracks.")
-      .need("path", &sink_config::path, path(),
-            "File to write; `{stream}` stands for the stream's id. Folders are made.")
+          "`jsonl`: one JSON object per frame and line; `mp4`: the video with boxes, labels and tracks; `zmq`: results "
+          "for subscribers, see [the protocol](protocol.md).")
+      .add("path", &sink_config::path, path(true),
+           "File to write; `{stream}` stands for the stream's id. Folders are made. `zmq` has none.")
+      .add("listen", &sink_config::listen, tcp_address(), "Where `zmq` publishes the results of all streams.")
       .add("queue", &sink_config::queue, whole(1, 1'000'000), "Results of a stream that may wait for this sink.")
       .add("fps", &sink_config::fps, automatic(number(0.001, 1000)),
            "Nominal rate of an `mp4`; `auto`: the stream's own, after sampling.");
@@ -203,7 +205,10 @@ auto shutdown() {
 auto limits() {
   auto s = object<limits_config>();
   s->add("open_streams", &limits_config::open_streams, whole(1),
-         "Finite streams open at the same time; the others wait. Live streams are always open.");
+         "Finite streams open at the same time; the others wait. Live streams are always open.")
+      .add("quarantine_segments", &limits_config::quarantine_segments, whole(0),
+           "Segments kept in `quarantine`, those of earlier runs among them; further ones are only logged and counted.")
+      .add("quarantine_bytes", &limits_config::quarantine_bytes, byte_count(0), "Bytes of them.");
   return s;
 }
 
@@ -214,23 +219,52 @@ auto metrics() {
   return s;
 }
 
+auto ingest() {
+  auto s = object<ingest_config>();
+  s->add("listen", &ingest_config::listen, tcp_address(), "Where producers connect.")
+      .add("accept", &ingest_config::accept,
+           choice<ingest_accept>({{"declared", ingest_accept::declared}, {"any", ingest_accept::any}}),
+           "Streams that may be pushed: those with a uri `push://NAME`, or any.")
+      .add("streams", &ingest_config::streams, whole(1, 1'000'000), "Most streams that may appear by `any`.");
+  return s;
+}
+
 auto role() {
   auto scale = object<scale_config>();
   scale->add("min", &scale_config::min, whole(0), "Fewest machines of the role.")
       .add("max", &scale_config::max, whole(1), "Most machines of the role.");
+  auto link = object<link_config>();
+  link->add(
+          "frames", &link_config::frames, choice<link_frames>({{"raw", link_frames::raw}, {"jpeg", link_frames::jpeg}}),
+          "Frames of a role that only decodes. `raw`: 3.1 MB each at 1080p, and the same objects as without the cut. "
+          "`jpeg`: about a tenth of that, at the cost of encoding, decoding, and small changes to pixels and objects.")
+      .add("quality", &link_config::quality, whole(1, 100), "Of `jpeg`.")
+      .add("tensors", &link_config::tensors,
+           choice<link_tensors>({{"fp32", link_tensors::fp32}, {"fp16", link_tensors::fp16}}),
+           "Tensors of a role that decodes and preprocesses. `fp32`: as the model takes them. `fp16`: half the bytes; "
+           "values between 0 and 1 change by at most 0.00025, so boxes and scores may change in their last digits. "
+           "Models "
+           "that take another type than fp32 get theirs either way.");
   auto s = object<node_config>();
-  s->need("stages", &node_config::stages,
-          list_of<stage>(choice<stage>({{"source", stage::source},
-                                        {"decode", stage::decode},
-                                        {"preprocess", stage::preprocess},
-                                        {"inference", stage::inference},
-                                        {"postprocess", stage::postprocess},
-                                        {"collector", stage::collector}})),
-          "What machines of the role run.")
-      .add("listen", &node_config::listen, tcp_address(), "Where the role waits for others.")
-      .add("dial", &node_config::dial, tcp_address(), "The role that this one connects to.")
+  s->need(
+       "stages", &node_config::stages,
+       list_of<stage>(choice<stage>({{"source", stage::source},
+                                     {"decode", stage::decode},
+                                     {"preprocess", stage::preprocess},
+                                     {"inference", stage::inference},
+                                     {"postprocess", stage::postprocess},
+                                     {"collector", stage::collector}})),
+       "What machines of the role run. The work (`decode` to `postprocess`) is done by one role, or cut in two: before "
+       "`preprocess`, where frames cross the link, or before `inference`, where tensors do.")
+      .add("listen", &node_config::listen, tcp_address(),
+           "Where the role waits for others: the head for workers; the second role of a cut for those of the first, "
+           "which learn its machines' addresses from the head (port 0: any free one).")
+      .add("dial", &node_config::dial, tcp_address(), "The head, that this role connects to.")
       .add("http", &node_config::http, host_port(), "Address of the HTTP gateway.")
-      .add("scale", &node_config::scale, scale, "How many machines the role may have.");
+      .add("ingest", &node_config::ingest, std::make_shared<short_form_shape<ingest_config>>("listen", ingest()),
+           "Where programs push video; the address alone is enough. See [the protocol](protocol.md).")
+      .add("scale", &node_config::scale, scale, "How many machines the role may have.")
+      .add("link", &node_config::link, link, "What the first role of a cut sends to the second.");
   return s;
 }
 
@@ -280,6 +314,13 @@ std::unique_ptr<const object_shape<config>> make_config_shape() {
       .add("stages", &config::stages, stages(), "What is done with each frame.")
       .add("tracking", &config::tracking, tracking(), "Objects keep a number from frame to frame.")
       .add("sinks", &config::sinks, list_of<sink_config>(sink()), "Where results go.")
+      .add(
+          "checkpoint", &config::checkpoint, path(true),
+          "Folder in which a head notes how far its lossless finite streams are, so that its next start goes on there: "
+          "each frame reaches the sinks once, whatever ends the program. None: every start begins anew. See "
+          "[Going on](#going-on).")
+      .add("quarantine", &config::quarantine, path(true),
+           "Folder for the packets of segments that were given up as `poison`, with the reasons; `\"\"`: not kept.")
       .add("dispatch", &config::dispatch, dispatch(), "How segments are handed to workers.")
       .add("live", &config::live, live(), "When live streams shed.")
       .add("media", &config::media, media(), "Limits on what is decoded.")

@@ -14,6 +14,7 @@ namespace penstock::topology {
 namespace {
 
 constexpr std::string_view synthetic_scheme = "synthetic://";
+constexpr std::string_view push_scheme = "push://";
 constexpr std::string_view file_scheme = "file://";
 
 bool starts_with(std::string_view s, std::string_view prefix) { return s.substr(0, prefix.size()) == prefix; }
@@ -64,12 +65,14 @@ std::string_view to_string(source_kind kind) noexcept {
   case source_kind::network: return "network";
   case source_kind::device: return "device";
   case source_kind::synthetic: return "synthetic";
+  case source_kind::pushed: return "pushed";
   }
   return "unknown";
 }
 
 source_kind classify(std::string_view uri) {
   if (starts_with(uri, synthetic_scheme)) return source_kind::synthetic;
+  if (starts_with(uri, push_scheme)) return source_kind::pushed;
   if (starts_with(uri, "v4l2://") || starts_with(uri, "/dev/video")) return source_kind::device;
   if (!starts_with(uri, file_scheme) && uri.find("://") != std::string_view::npos) return source_kind::network;
   return is_picture(uri) ? source_kind::pictures : source_kind::video;
@@ -77,6 +80,10 @@ source_kind classify(std::string_view uri) {
 
 std::string local_path(std::string_view uri) {
   return std::string{starts_with(uri, file_scheme) ? uri.substr(file_scheme.size()) : uri};
+}
+
+std::string pushed_name(std::string_view uri) {
+  return std::string{starts_with(uri, push_scheme) ? uri.substr(push_scheme.size()) : uri};
 }
 
 std::string display_uri(std::string_view uri) {
@@ -93,6 +100,7 @@ bool is_finite(std::string_view uri) {
   switch (classify(uri)) {
   case source_kind::video:
   case source_kind::pictures: return true;
+  case source_kind::pushed: // its producer says when
   case source_kind::device: return false;
   case source_kind::synthetic: return parameter(uri, "frames") != "0";
   case source_kind::network: break;

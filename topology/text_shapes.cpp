@@ -140,7 +140,7 @@ class uri_shape final : public shape<std::string> {
   }
 
   std::string allowed(const vocabulary& /*words*/) const override {
-    return "a file, glob, folder, V4L2 device, rtsp://…, rtmp://…, http(s)://… or synthetic://…";
+    return "a file, glob, folder, V4L2 device, rtsp://…, rtmp://…, http(s)://…, push://NAME or synthetic://…";
   }
 
   std::string hint(const node& n, const vocabulary& /*words*/) const override { return quotes_hint(n); }

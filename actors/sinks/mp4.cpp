@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -10,10 +12,22 @@ namespace penstock::actors::sinks {
 
 namespace {
 
-/// Opens its file with the first frame, whose size the video gets.
+/// A file that nobody has written yet: "door.mp4", or else "door-2.mp4" and so on.
+std::filesystem::path unused(const std::filesystem::path& path) {
+  auto free = path;
+  std::error_code failed;
+  for (int number = 2; std::filesystem::exists(free, failed); ++number)
+    free.replace_filename(fmt::format("{}-{}{}", path.stem().string(), number, path.extension().string()));
+  return free;
+}
+
+/// Opens its file with the first frame, whose size the video gets. A file cannot be continued: after another life of
+/// the head a new one is begun beside it.
 class mp4_sink : public result_sink {
  public:
-  explicit mp4_sink(const sink_context& context) : context_{context} {}
+  explicit mp4_sink(const sink_context& context) : context_{context} {
+    if (context_.resume_seq) context_.path = unused(context_.path);
+  }
 
   core::expected<void> write(const core::frame_result& result, const core::frame* frame) override {
     const auto drawn = media::annotate(frame->view, result.objects, *context_.labels);
@@ -25,6 +39,8 @@ class mp4_sink : public result_sink {
   }
 
   core::expected<void> flush() override { return {}; }
+
+  std::filesystem::path output() const override { return context_.path; }
 
   core::expected<void> close() override { return writer_ ? writer_->close() : core::expected<void>{}; }
 

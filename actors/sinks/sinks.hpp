@@ -11,4 +11,7 @@ namespace penstock::actors::sinks {
 /// An MP4 video of the frames with boxes, labels and track ids drawn in.
 [[nodiscard]] core::expected<std::unique_ptr<result_sink>> open_mp4(const sink_context& context);
 
+/// Results of all streams by one ZeroMQ PUB socket: the stream's id, then the JSON object. Slow subscribers lose.
+[[nodiscard]] core::expected<std::unique_ptr<result_sink>> open_zmq(const sink_context& context);
+
 } // namespace penstock::actors::sinks

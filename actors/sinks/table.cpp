@@ -10,6 +10,7 @@ namespace {
 constexpr std::array all_kinds{
     sink_kind{"jsonl", "one JSON object a line for each frame", false, &sinks::open_jsonl},
     sink_kind{"mp4", "video with boxes, labels and track ids", true, &sinks::open_mp4},
+    sink_kind{"zmq", "results for subscribers", false, &sinks::open_zmq, true},
 };
 
 } // namespace

@@ -17,8 +17,11 @@ LAYERS = {
     "topology": ["core", "dispatch", "kernels"],
     "media": ["core"],
     "inference": ["core", "kernels"],
-    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference"],
-    "cli": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "actors"],
+    "transport": ["core"],
+    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport"],
+    "cli": [
+        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "actors",
+    ],
 }
 
 # library: how its headers begin, and the rooms that own it
@@ -29,6 +32,8 @@ LIBRARIES = {
     "Highway": (r"hwy/", ["kernels"]),
     "CUDA": (r"(cuda_|cub/|thrust/|cooperative_groups)", ["kernels", "inference"]),
     "ONNX Runtime": (r"onnxruntime_", ["inference"]),
+    "ZeroMQ": (r"zmq", ["transport"]),
+    "msgpack-c": (r"msgpack", ["transport"]),
     "yaml-cpp": (r"yaml-cpp/", ["topology"]),
     "prometheus-cpp": (r"prometheus/", ["metrics"]),
     "civetweb": (r"civetweb|CivetServer", ["metrics"]),

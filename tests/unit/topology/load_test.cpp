@@ -40,7 +40,9 @@ dispatch: {attempts: 5, read_ahead: {packets: 64, bytes: 1MiB}, retain: 2GiB}
 live: {queue: 4, max_lag: 2s}
 media: {max_pixels: 1.5Mpx}
 shutdown: {grace: 0}
-limits: {open_streams: 2}
+limits: {open_streams: 2, quarantine_segments: 3, quarantine_bytes: 1MiB}
+checkpoint: kept
+quarantine: ""
 metrics: {listen: "[::1]:9464"}
 )",
                                 "sub/t.yaml", options());
@@ -73,14 +75,16 @@ metrics: {listen: "[::1]:9464"}
                                                .threads = 4});
   CHECK(c.stages.postprocess == postprocess_config{"ssd", "sub/l.txt", 0.7F, 0.3F, 10, 1, true});
   CHECK(c.tracking == tracking_config{"sort", 0.5F, 1, 2});
-  CHECK(c.sinks[0] == sink_config{"mp4", "/out/{stream}.mp4", 8, 12.5});
+  CHECK(c.sinks[0] == sink_config{"mp4", "/out/{stream}.mp4", {}, 8, 12.5});
   CHECK(c.dispatch.attempts == 5);
   CHECK(c.dispatch.read_ahead == read_ahead_config{64, 1 << 20});
   CHECK(c.dispatch.retain == 2LL << 30);
   CHECK(c.live == live_config{4, 2s});
   CHECK(c.media.max_pixels == 1'500'000);
   CHECK(c.shutdown.grace == 0s);
-  CHECK(c.limits.open_streams == 2);
+  CHECK(c.limits == limits_config{2, 3, 1 << 20});
+  CHECK(c.checkpoint == "sub/kept");
+  CHECK(c.quarantine.empty());
   CHECK(c.metrics.listen == "[::1]:9464");
 }
 

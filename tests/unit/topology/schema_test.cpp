@@ -53,6 +53,8 @@ TEST_CASE("the JSON Schema has every key, each with its meaning", "[topology]") 
                            "media.max_pixels",
                            "shutdown.grace",
                            "limits.open_streams",
+                           "checkpoint",
+                           "quarantine",
                            "metrics.listen",
                            "security.insecure",
                            "jobs.queue.kind",

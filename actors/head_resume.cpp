@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <iterator>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "actors/head.hpp"
+#include "actors/resume.hpp"
+
+/// The part of the head that goes on where an earlier life ended, and notes for the next one how far it is.
+namespace penstock::actors {
+
+/// The stream's packets may come.
+void head_state::begin(core::stream_id id, head_stream& stream) {
+  auto& notes = stream.notes;
+  auto config = core_config(stream, stream.codec);
+  if (auto& progress = notes.progress; progress.begun) {
+    const auto has = notes.sinks_next.value_or(progress.seq);
+    if (has < progress.emitted_before) {
+      spdlog::warn(
+          "stream {}: its results end before frame {}, less than was noted as written; reading all of it again",
+          stream.source.id, has);
+      progress = {};
+      progress.emitted_before = has;
+    }
+    config.resume = dispatch::resume_point{progress.segment, progress.seq, progress.packets, has};
+    stream.report.resumed_at = progress.seq;
+    stream.report.frames -= std::min(stream.report.frames, progress.seq);
+    spdlog::info("stream {}: resumed at frame {}", stream.source.id, progress.seq);
+  }
+  if (config_.checkpoint && can_go_on(stream.source)) {
+    notes.progress.begun = true;
+    checkpoint_changed_ = true;
+  }
+  stream.report.phase = stream_phase::running;
+  core_->add_stream(id, config, core::clock::now(), actions_);
+}
+
+void head_state::on(const sink_resumed& message) {
+  auto& stream = stream_of(message.stream);
+  auto& notes = stream.notes;
+  if (const auto really = message.output.string(); !really.empty()) {
+    auto& output = stream.report.outputs.at(message.sink);
+    if (output != really)
+      spdlog::info("stream {}: {} cannot be continued; what follows is in {}", stream.source.id, output, really);
+    output = really;
+  }
+  if (message.error && !stream.report.error) stream.report.error = message.error;
+  notes.sinks_next = std::min(notes.sinks_next.value_or(message.next_seq), message.next_seq);
+  if (notes.sinks_unheard == 0 || --notes.sinks_unheard > 0 || stream.report.phase != stream_phase::opening) return;
+  if (stop_deadline_ || stream.report.error) {
+    begin_closing(message.stream, stream);
+    return;
+  }
+  begin(message.stream, stream);
+  carry_out();
+}
+
+void head_state::apply(dispatch::checkpoint& action) {
+  if (!config_.checkpoint) return;
+  auto& notes = stream_of(action.stream).notes;
+  auto& progress = notes.progress;
+  progress.segment = action.segment;
+  progress.seq = action.seq;
+  progress.packets = action.packets;
+  const auto end = notes.emitted.lower_bound(action.segment);
+  if (end != notes.emitted.begin()) {
+    progress.emitted_before = std::max(progress.emitted_before, std::prev(end)->second);
+    notes.emitted.erase(notes.emitted.begin(), end);
+  }
+  checkpoint_changed_ = true;
+}
+
+void head_state::apply(dispatch::source_changed& action) {
+  auto& stream = stream_of(action.stream);
+  stream.report.error =
+      core::error{core::errc::corrupt, "its source is not the one that was read before; --fresh begins anew"};
+  spdlog::error("stream {}: {}", stream.source.id, stream.report.error->message);
+  stream.ended = true;
+  stream.stop.request_stop();
+  core_->cancel(action.stream, core::clock::now(), actions_);
+}
+
+/// Whether a result must not reach the sinks. The next life goes on behind the last one they have, so there must be no
+/// gap before it, and it must have the number that it would have if the source had not been stopped.
+bool head_state::left_to_next_life(core::stream_id id, const head_stream& stream) const {
+  return stop_deadline_ && config_.checkpoint && stream.notes.progress.begun &&
+         (!stream.notes.source_done || core_->collecting().ledger_of(id).dropped_for(core::drop_reason::shutdown) > 0);
+}
+
+/// A stream has ended: whether the next life has anything to do for it.
+void head_state::note_finished(head_stream& stream) {
+  auto& notes = stream.notes;
+  const bool complete = notes.source_done && stream.sinks_open == 0 && !stream.report.error &&
+                        stream.report.ledger.dropped_for(core::drop_reason::shutdown) == 0;
+  if (!complete || !notes.progress.begun) return;
+  notes.progress.finished = true;
+  checkpoint_changed_ = true;
+}
+
+void head_state::save_checkpoint() {
+  if (!config_.checkpoint) return;
+  if (std::exchange(checkpoint_changed_, false)) {
+    std::vector<stream_progress> progress;
+    for (std::size_t i = 0; i < config_.progress.size(); ++i) progress.push_back(streams_[i].notes.progress);
+    config_.checkpoint->put(std::move(progress));
+  }
+  if (!finished_) return;
+  if (const auto written = config_.checkpoint->flush(); !written) failure_ = "checkpoint: " + written.error().message;
+}
+
+} // namespace penstock::actors

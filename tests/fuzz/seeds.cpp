@@ -1,0 +1,49 @@
+// Writes what fuzzing begins with: seeds FOLDER
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <span>
+
+#include "tests/fuzz/input.hpp"
+#include "tests/unit/transport/messages.hpp"
+#include "transport/keys.hpp"
+#include "transport/wire.hpp"
+
+using namespace penstock;
+
+namespace {
+
+void write(const std::filesystem::path& file, std::span<const std::byte> bytes) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream{file}.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+void write_bundle(const std::filesystem::path& file, const transport::parts& bundle) {
+  std::vector<std::size_t> sizes;
+  for (const auto& part : bundle.payloads) sizes.push_back(part.bytes.size());
+  write(file, test::write_bundle(bundle.header, sizes));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 64;
+  const std::filesystem::path folder{argv[1]};
+  transport::parts all;
+  const auto seed = [&](const std::vector<test::named_message>& messages, std::string_view prefix) {
+    for (const auto& m : messages) {
+      transport::parts one;
+      encode(m.message, one);
+      write_bundle(folder / "bundle" / fmt::format("{}{}", prefix, transport::name_of(m.message)), one);
+      encode(m.message, all);
+    }
+  };
+  seed(test::one_of_each(), "");
+  seed(test::large_ones(), "large_");
+  write_bundle(folder / "bundle" / "all", all);
+  const auto pair = transport::make_key_pair();
+  const auto text = fmt::format("# comment\n{}\r\n{}\n", pair.public_key, pair.secret_key);
+  write(folder / "keys" / "pair", std::as_bytes(std::span{text}));
+  return 0;
+}

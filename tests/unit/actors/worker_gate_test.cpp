@@ -1,0 +1,279 @@
+#include "actors/worker_gate.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <fmt/format.h>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/catch.hpp"
+#include "tests/unit/actors/fixture.hpp"
+#include "tests/unit/actors/link_end.hpp"
+
+using namespace penstock;
+using namespace penstock::actors;
+
+namespace {
+
+/// What the gate told its head: words, and the handles of the workers.
+struct heard_of_gate {
+  std::vector<std::string> words;
+  std::vector<worker_actor> workers;
+};
+
+gate_outlet::behavior_type recording_head(gate_outlet::pointer, std::shared_ptr<heard_of_gate> to) {
+  const auto say = [to](const std::string& what, core::worker_id worker) {
+    to->words.push_back(fmt::format("{} {}", what, worker.value));
+  };
+  return {
+      [to, say](const worker_joined& m) {
+        say("joined " + m.name, m.worker);
+        to->workers.push_back(m.handle);
+      },
+      [say](const worker_alive& m) { say("alive", m.worker); },
+      [say](const worker_leaving& m) { say("leaving", m.worker); },
+      [say](const worker_gone& m) { say("gone", m.worker); },
+      [say](const worker_credit& m) { say(fmt::format("credit {} of", m.segments), m.worker); },
+      [to](const frame_outcomes& m) { to->words.push_back(fmt::format("outcomes {}", m.outcomes.size())); },
+      [say](const segment_done& m) { say(fmt::format("done {} of", m.segment.number), m.worker); },
+      [say](const segment_failed& m) { say(fmt::format("failed {} of", m.segment.number), m.worker); },
+  };
+}
+
+/// A machine that dials the gate.
+struct dialling {
+  link_end end;
+  std::unique_ptr<transport::hub> hub;
+  transport::peer_id peer;
+
+  explicit dialling(const std::string& address) {
+    auto started = transport::hub::start({});
+    REQUIRE(started);
+    hub = std::move(*started);
+    REQUIRE(hub->dial(address, end.events()));
+    peer = end.next_event<link_up>().peer;
+  }
+  void send(const transport::message& m) const { REQUIRE(hub->send(peer, m) == transport::send_result::queued); }
+  void hello(const std::string& name, const std::string& digest = "d1", const std::string& role = "worker") const {
+    transport::hello m;
+    m.name = name;
+    m.role = role;
+    m.config_digest = digest;
+    m.stages = {"decode", "preprocess", "inference", "postprocess"};
+    m.bulk_segments = 2;
+    send(m);
+  }
+};
+
+struct world : deterministic {
+  link_end near;
+  std::shared_ptr<transport::hub> hub;
+  std::shared_ptr<heard_of_gate> heard = std::make_shared<heard_of_gate>();
+  worker_gate_actor gate;
+  std::string address;
+
+  world() {
+    auto started = transport::hub::start({});
+    REQUIRE(started);
+    hub = std::move(*started);
+    address = *hub->listen("tcp://127.0.0.1:0", near.events(), false);
+    worker_gate_config config;
+    config.hub = hub;
+    config.epoch = 7;
+    config.roles = {"worker"};
+    config.config_digest = "d1";
+    config.topology = "pipeline: test";
+    config.first_worker = 5;
+    gate = system.spawn(worker_gate, config, gate_outlet{system.spawn(recording_head, heard)});
+    run();
+  }
+  ~world() {
+    caf::anon_send_exit(gate, caf::exit_reason::kill);
+    run();
+  }
+
+  /// Lets so many events of links reach the gate.
+  void pass_on(int events = 1) {
+    for (int i = 0; i < events; ++i) {
+      auto event = near.next();
+      if (auto* message = std::get_if<link_message>(&event)) caf::anon_send(gate, std::move(*message));
+      if (auto* down = std::get_if<link_down>(&event)) caf::anon_send(gate, std::move(*down));
+      run();
+    }
+  }
+  std::vector<std::string> words() { return std::exchange(heard->words, {}); }
+  using said = std::vector<std::string>;
+};
+
+} // namespace
+
+TEST_CASE("who says hello becomes a worker, and what it sends reaches the head in order", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  machine.send(transport::credit{2});
+  machine.send(transport::heartbeat{});
+  machine.send(transport::outcomes{{core::frame_outcome{}, core::frame_outcome{}}});
+  machine.send(transport::segment_done{{{0}, 7, 3}});
+  machine.send(transport::segment_failed{{{0}, 7, 4}, {core::errc::corrupt, "broken"}});
+  w.pass_on(6);
+  CHECK(w.words() ==
+        world::said{"joined a 5", "credit 2 of 5", "alive 5", "outcomes 2", "done 3 of 5", "failed 4 of 5"});
+  const auto welcome = machine.end.next_message<transport::welcome>();
+  CHECK(welcome.worker.value == 5);
+  CHECK(welcome.epoch == 7);
+  CHECK(welcome.topology.empty());
+}
+
+TEST_CASE("a handle of a remote worker sends leases over its link in order", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  const auto handle = w.heard->workers.at(0);
+  const core::segment_id id{{1}, 7, 3};
+  caf::anon_send(handle, open_segment{id, std::make_shared<core::codec_description>(), true});
+  auto packet = std::make_shared<core::packet>();
+  caf::anon_send(handle, segment_packets{id, {{4, false, packet}}});
+  caf::anon_send(handle, close_segment{id});
+  caf::anon_send(handle, revoke_segment{id});
+  w.run();
+  const auto open = machine.end.next_message<transport::open_segment>();
+  CHECK(open.segment == id);
+  CHECK(open.live);
+  const auto packets = machine.end.next_message<transport::segment_packets>();
+  REQUIRE(packets.packets.size() == 1);
+  CHECK(packets.packets[0].ordinal == 4);
+  CHECK_FALSE(packets.packets[0].wanted);
+  CHECK(machine.end.next_message<transport::close_segment>().segment == id);
+  CHECK(machine.end.next_message<transport::revoke_segment>().segment == id);
+}
+
+TEST_CASE("a role or a topology that do not fit are refused with the reason", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a", "d2");
+  machine.hello("a", "d1", "spectator");
+  w.pass_on(2);
+  const auto digest = machine.end.next_message<transport::refused>();
+  CHECK(digest.reason == "its topology has other stages (digest d2) than the head's (d1)");
+  CHECK_FALSE(digest.rejoin);
+  CHECK(machine.end.next_message<transport::refused>().reason ==
+        "role \"spectator\" does not join here; those that do: worker");
+  CHECK(w.words().empty());
+}
+
+TEST_CASE("who runs nothing is told the topology and does not join", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.send(transport::hello{});
+  w.pass_on();
+  CHECK(machine.end.next_message<transport::welcome>().topology == "pipeline: test");
+  CHECK(w.words().empty());
+}
+
+TEST_CASE("a worker whose link ends is gone", "[actors][fleet]") {
+  world w;
+  {
+    const dialling machine{w.address};
+    machine.hello("a");
+    w.pass_on();
+  }
+  w.pass_on();
+  CHECK(w.words() == world::said{"joined a 5", "gone 5"});
+}
+
+TEST_CASE("a worker that the head gave up joins anew over the same link, as another", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  caf::anon_send(w.gate, worker_forgotten{{5}});
+  w.run();
+  CHECK(machine.end.next_message<transport::refused>().rejoin);
+  machine.send(transport::segment_done{{{0}, 7, 3}}); // it did not know yet
+  machine.hello("a");
+  w.pass_on(2);
+  CHECK(machine.end.next_message<transport::refused>().rejoin);
+  CHECK(machine.end.next_message<transport::welcome>().worker.value == 6);
+  CHECK(w.words() == world::said{"joined a 5", "gone 5", "joined a 6"});
+}
+
+TEST_CASE("of two workers with one name the later one stays and the other is told why", "[actors][fleet]") {
+  world w;
+  dialling first{w.address};
+  first.hello("a");
+  w.pass_on();
+  dialling second{w.address};
+  second.hello("a");
+  w.pass_on();
+  static_cast<void>(first.end.next_message<transport::welcome>());
+  const auto refusal = first.end.next_message<transport::refused>();
+  CHECK_FALSE(refusal.rejoin);
+  CHECK(refusal.reason == "another worker that is called \"a\" has joined");
+  CHECK(w.words() == world::said{"joined a 5", "gone 5", "joined a 6"});
+}
+
+TEST_CASE("a worker that leaves is told that it has all of its leases behind the last of them", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  machine.send(transport::drain{});
+  w.pass_on(2);
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  CHECK(w.words() == world::said{"joined a 5", "leaving 5"});
+  // The head leased something to it before it heard of that.
+  const core::segment_id id{{1}, 7, 3};
+  caf::anon_send(w.heard->workers.at(0), open_segment{id, std::make_shared<core::codec_description>(), false});
+  caf::anon_send(w.gate, leases_ended{{5}});
+  w.run();
+  CHECK(machine.end.next_message<transport::open_segment>().segment == id);
+  static_cast<void>(machine.end.next_message<transport::drain>());
+  machine.send(transport::bye{"drained"});
+  w.pass_on();
+  CHECK(w.words() == world::said{"gone 5"});
+}
+
+TEST_CASE("who asks for a worker to be drained hears how it left, and of names that there are not", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  dialling operator_{w.address};
+  operator_.send(transport::hello{});
+  operator_.send(transport::drain{"b"});
+  operator_.send(transport::drain{"a"});
+  w.pass_on(3);
+  static_cast<void>(operator_.end.next_message<transport::welcome>());
+  CHECK(operator_.end.next_message<transport::refused>().reason == "no worker is called \"b\"; there are: a");
+  CHECK(machine.end.next_message<transport::drain>().worker == "a");
+  SECTION("in order") {
+    machine.send(transport::bye{"drained"});
+    w.pass_on();
+    CHECK(operator_.end.next_message<transport::bye>().reason == "drained");
+  }
+  SECTION("or given up") {
+    caf::anon_send(w.gate, worker_forgotten{{5}});
+    w.run();
+    CHECK(operator_.end.next_message<transport::bye>().reason == "it was silent for too long");
+  }
+}
+
+TEST_CASE("a worker that does not take what it is sent loses its place and may come again", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  caf::anon_send(w.gate, worker_gone{{5}, "it does not take what it is sent"});
+  w.run();
+  CHECK(w.words() == world::said{"joined a 5", "gone 5"});
+  machine.send(transport::heartbeat{});
+  CHECK(machine.end.next_message<transport::refused>().rejoin);
+  machine.hello("a");
+  w.pass_on();
+  CHECK(machine.end.next_message<transport::welcome>().worker.value == 6);
+}
