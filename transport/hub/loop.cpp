@@ -21,14 +21,15 @@ constexpr milliseconds question_interval{5};
 constexpr milliseconds blocked_interval{20};
 constexpr milliseconds idle_interval{500};
 
-constexpr int most_sockets = 65'000;
-
 } // namespace
 
-hub_loop::hub_loop(const hub_options& options, hub_board& board)
-    : options_{options}, board_{board}, gate_{context_, options_.keys} {
-  context_.set(zmq::ctxopt::max_sockets, most_sockets);
+context_of_many::context_of_many() {
+  constexpr int most_sockets = 65'000;
+  set(zmq::ctxopt::max_sockets, most_sockets);
 }
+
+hub_loop::hub_loop(const hub_options& options, hub_board& board)
+    : options_{options}, board_{board}, gate_{context_, options_.keys} {}
 
 void hub_loop::run() {
   std::optional<clock::time_point> last;

@@ -22,6 +22,11 @@
 
 namespace penstock::transport {
 
+/// A context for more sockets than ZeroMQ allows by itself, which must be said before the first of them.
+struct context_of_many : zmq::context_t {
+  context_of_many();
+};
+
 /// The hub's thread: owns every socket. All members are for that thread, but for the constructor.
 class hub_loop {
  public:
@@ -122,7 +127,7 @@ class hub_loop {
 
   const hub_options options_;
   hub_board& board_;
-  zmq::context_t context_;
+  context_of_many context_;
   gatekeeper gate_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::map<std::uint64_t, std::unique_ptr<dialler>> diallers_;

@@ -98,7 +98,8 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"streams=5",
        "--set:1:9: streams: found '5'; allowed: a list; each item: a map with id, uri, policy, sample_fps, transport, "
        "reconnect"},
-      {"streams=[]", "--set:1:9: streams: has no stream; allowed: at least one, or a role with http"},
+      {"streams=[]", "--set:1:9: streams: has no stream; allowed: at least one, or a role with http, or with ingest "
+                     "that accepts any"},
       {"streams.1={id: a, uri: b.mp4}",
        "t.yaml:7:25: sinks.0.path: found 'out.jsonl' for several streams; allowed: a path with {stream}\n--set:1:16: "
        "streams.1.id: found 'a', which streams.0.id is already"},
@@ -108,7 +109,7 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"sinks.1={kind: mp4, path: out.jsonl}",
        "--set:1:27: sinks.1.path: found 'out.jsonl', which sinks.0.path is already"},
       {"sinks.0.path=clip.mp4", "--set:1:14: sinks.0.path: found 'clip.mp4', which a stream reads"},
-      {"sinks.0.kind=csv", "--set:1:14: sinks.0.kind: found 'csv'; allowed: jsonl, mp4"},
+      {"sinks.0.kind=csv", "--set:1:14: sinks.0.kind: found 'csv'; allowed: jsonl, mp4, zmq"},
       {"jobs.queue.kind=nats", "--set:1:6: jobs: note: this version has no durable jobs\n--set:1:12: jobs.queue.url: "
                                "is missing; allowed: the address of the queue"},
       {"stages.decode.sample_fps=${NOPE}",
@@ -135,15 +136,16 @@ TEST_CASE("each wrong file is named with the place of its problem", "[topology]"
   const std::string ok{minimal};
   const std::vector<row> rows{
       {ok + "pipelin: x\n",
-       {"t.yaml:8:1: pipelin: unknown key 'pipelin'; allowed: pipeline, streams, stages, tracking, sinks, dispatch, "
-        "live, media, shutdown, limits, metrics, nodes, security, jobs, scaling; did you mean 'pipeline'?"}},
+       {"t.yaml:8:1: pipelin: unknown key 'pipelin'; allowed: pipeline, streams, stages, tracking, sinks, "
+        "checkpoint, quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, security, jobs, scaling; did "
+        "you mean 'pipeline'?"}},
       {ok + "live: {queue: 1}\nlive: {queue: 2}\n", {"t.yaml:9:1: live: the key 'live' stands twice, first in line 8"}},
       {ok + "live:\n  queue: 1\n queue: 2\n", {"t.yaml:10:2: not valid YAML: end of map not found"}},
       {ok + "live: {queue: 1\n", {"t.yaml:9:1: not valid YAML: end of map flow not found"}},
       {ok + "---\nlive: {queue: 1}\n", {"t.yaml:9:1: found a second document; allowed: one"}},
       {"- a\n",
-       {"t.yaml:1:1: found a list; allowed: a map with pipeline, streams, stages, tracking, sinks, dispatch, live, "
-        "media, shutdown, limits, metrics, nodes, security, jobs, scaling"}},
+       {"t.yaml:1:1: found a list; allowed: a map with pipeline, streams, stages, tracking, sinks, checkpoint, "
+        "quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, security, jobs, scaling"}},
       {"streams:\n  - id: a\n    uri: a.mp4\nstages:\n  inference:\n    engine: auto\nsinks: [{kind: jsonl, path: "
        "o}]\n",
        {"t.yaml:5:3: stages.postprocess.head: is missing; allowed: yolov5, yolov7, yolov8, yolo11, rtdetr, ssd, "
@@ -165,7 +167,8 @@ TEST_CASE("an empty file says all that must be there", "[topology]") {
   CHECK(complaints("") == strings{"t.yaml:1:1: stages.inference.model: is missing; allowed: a path",
                                   "t.yaml:1:1: stages.postprocess.head: is missing; allowed: yolov5, yolov7, yolov8, "
                                   "yolo11, rtdetr, ssd, fastestdet, classify",
-                                  "t.yaml:1:1: streams: has no stream; allowed: at least one, or a role with http",
+                                  "t.yaml:1:1: streams: has no stream; allowed: at least one, or a role with http, "
+                                  "or with ingest that accepts any",
                                   "t.yaml:1:1: sinks: note: there are none: results are counted, not written"});
 }
 
@@ -204,29 +207,47 @@ live: {max_lag: soon}
 
 TEST_CASE("roles must make a pipeline together", "[topology]") {
   const auto nodes = [](const std::string& text) { return complaints(std::string{minimal} + "nodes:\n" + text); };
-  const std::string note =
-      "t.yaml:8:1: nodes: note: this version runs every stage in one process and opens none of the "
-      "addresses of roles";
   const std::string worker = "  w: {stages: [decode, preprocess, inference, postprocess], dial: \"tcp://h:1\"}\n";
-  CHECK(nodes("  h: {stages: [source, collector], listen: \"tcp://0.0.0.0:1\"}\n" + worker) == strings{note});
+  CHECK(nodes("  h: {stages: [source, collector], listen: \"tcp://0.0.0.0:1\"}\n" + worker) == strings{});
   CHECK(nodes("  h: {stages: [source], listen: \"tcp://0.0.0.0:1\"}\n" + worker) ==
-        strings{"t.yaml:8:1: nodes: no role runs collector", note,
+        strings{"t.yaml:8:1: nodes: no role runs collector",
                 "t.yaml:9:15: nodes.h.stages: has one of source and collector; allowed: both or none, since the head "
                 "keeps every segment until its results are there"});
   CHECK(nodes("  h: {stages: [source, collector]}\n" + worker) ==
-        strings{note, "t.yaml:9:6: nodes.h: has neither listen nor dial, so no other role reaches it",
+        strings{"t.yaml:9:6: nodes.h: has neither listen nor dial, so no other role reaches it",
                 "t.yaml:10:67: nodes.w.dial: no role has listen, so nothing answers"});
   CHECK(nodes("  h: {stages: [source, collector, decode], scale: {min: 3, max: 2}}\n") ==
-        strings{"t.yaml:8:1: nodes: no role runs preprocess, inference, postprocess", note,
+        strings{"t.yaml:8:1: nodes: no role runs preprocess, inference, postprocess",
                 "t.yaml:9:51: nodes.h.scale: min is larger than max",
                 "t.yaml:9:65: nodes.h.scale.max: found '2' for the role with source; allowed: 1"});
 }
 
+TEST_CASE("a pipeline is cut where its parts fit together", "[topology]") {
+  const auto nodes = [](const std::string& text) {
+    return complaints(std::string{minimal} +
+                      "nodes:\n  h: {stages: [source, collector], listen: \"tcp://0.0.0.0:1\"}\n" + text);
+  };
+  const auto role = [](const std::string& name, const std::string& stages, bool listens) {
+    return "  " + name + ": {stages: [" + stages + "], dial: \"tcp://h:1\"" +
+           (listens ? ", listen: \"tcp://0.0.0.0:2\"}\n" : "}\n");
+  };
+  CHECK(nodes(role("a", "decode", false) + role("b", "preprocess, inference, postprocess", true)) == strings{});
+  CHECK(nodes(role("a", "decode, preprocess", false) + role("b", "inference, postprocess", true)) == strings{});
+  CHECK(nodes(role("a", "decode, preprocess", false) + role("b", "inference, postprocess", false)) ==
+        strings{"t.yaml:11:6: nodes.b.listen: is missing; the machines of a connect to it"});
+  CHECK(nodes(role("a", "decode", false) + role("b", "preprocess", true) + role("c", "inference, postprocess", true))
+            .at(0)
+            .starts_with("t.yaml:10:15: nodes.a.stages: what this role sends is taken by no role with stages "
+                         "[preprocess, inference, postprocess]"));
+  CHECK(nodes(role("a", "decode, postprocess", false) + role("b", "preprocess, inference", true))
+            .at(0)
+            .starts_with("t.yaml:10:15: nodes.a.stages: cannot do this part of the work; allowed: "));
+}
+
 TEST_CASE("parts that this version does not act on are said, not ignored", "[topology]") {
-  CHECK(complaints(std::string{minimal} + "jobs: {}\nscaling: {fleet: vmss}\nsecurity: {insecure: true}\n") ==
+  CHECK(complaints(std::string{minimal} + "jobs: {}\nscaling: {fleet: vmss}\n") ==
         strings{"t.yaml:8:7: jobs: note: this version has no durable jobs",
-                "t.yaml:9:10: scaling: note: this version does not start or stop machines",
-                "t.yaml:10:22: security.insecure: note: this version has no links between machines"});
+                "t.yaml:9:10: scaling: note: this version does not start or stop machines"});
 }
 
 TEST_CASE("a GPU that no engine can use is one for decoding only", "[topology]") {

@@ -46,7 +46,7 @@ inline load_options options() {
   o.vocabulary = {
       .heads = {"yolov5", "yolov7", "yolov8", "yolo11", "rtdetr", "ssd", "fastestdet", "classify"},
       .engines = {"onnxruntime", "opencv", "torch"},
-      .sink_kinds = {"jsonl", "mp4"},
+      .sink_kinds = {"jsonl", "mp4", "zmq"},
       .tracker_kinds = {"none", "iou", "sort"},
       .devices = {"cpu"},
       .no_cuda = "no CUDA driver is installed",
