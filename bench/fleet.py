@@ -124,9 +124,12 @@ def rate(bench, kind, paths):
 
 
 def fleet_rate(bench, topology, frames):
-    """The workers wait for the head, as those of a scale set would: what is measured begins when it starts."""
+    """The workers wait for the head, as those of a scale set would: what is measured begins when it starts. Each has a
+    core of its own, as each has its own on a machine of its own; the head shares them."""
     address = f"tcp://127.0.0.1:{free_port()}"
-    workers = [Worker(bench, f"w{i}", topology, "--head", address) for i in range(2)]
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    workers = [Worker(bench, f"w{core}", topology, "--head", address, where=["taskset", "-c", str(core)])
+               for core in cores]  # fmt: skip
     for worker in workers:
         worker.wait_for("trying again")
     head = Head(bench, topology, "--listen", address)

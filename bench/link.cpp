@@ -164,7 +164,7 @@ double median(std::vector<double> of) {
 int main(int argc, char** argv) {
   const bench::arguments args{
       argc, argv, {{"rounds", "5"}, {"seconds", "0.5"}, {"json", ""}}, "link [--rounds N] [--seconds S] [--json FILE]"};
-  const std::vector<load> loads{{200, 2048, 0.5}, {20'000, 512, 0.9}, {6'000'000, 8, 0.95}};
+  const std::vector<load> loads{{200, 2048, 0.5}, {20'000, 512, 0.9}, {6'000'000, 16, 0.95}};
   nlohmann::json figures = nlohmann::json::array();
   std::puts("     bytes   bare: messages/s    GB/s   link: messages/s    GB/s   ratio  target   bytes/byte");
   for (const auto& what : loads) {

@@ -1,6 +1,13 @@
 #include "metrics/server.hpp"
 
 #include <civetweb.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
+#include <utility>
 
 namespace penstock::metrics {
 
@@ -22,15 +29,35 @@ int reply_state(mg_connection* connection, bool good, const char* word) {
               : reply(connection, 503, "text/plain", "not " + std::string{word} + "\n");
 }
 
+/// Connects and hangs up, for a server that looks up only when somebody comes.
+void knock(const std::string& host, std::uint16_t port) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  const auto name = bracketed ? host.substr(1, host.size() - 2) : host;
+  if (::getaddrinfo(name.c_str(), std::to_string(port).c_str(), &wanted, &found) != 0) return;
+  const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd >= 0) {
+    static_cast<void>(::connect(fd, found->ai_addr, found->ai_addrlen));
+    ::close(fd);
+  }
+  ::freeaddrinfo(found);
+}
+
 } // namespace
 
 struct server::impl {
   server_callbacks callbacks;
   mg_context* context = nullptr;
+  std::string host;
   std::uint16_t port = 0;
 
   ~impl() {
-    if (context != nullptr) mg_stop(context);
+    if (context == nullptr) return;
+    // civetweb waits for connections two seconds at a time and sees that it is to stop only in between.
+    const auto stopped = std::async(std::launch::async, [this] { mg_stop(context); });
+    while (stopped.wait_for(std::chrono::milliseconds{5}) != std::future_status::ready) knock(host, port);
   }
 
   static impl& of(void* data) { return *static_cast<impl*>(data); }
@@ -49,6 +76,7 @@ core::expected<std::unique_ptr<server>> server::listen(const std::string& addres
   }
   auto state = std::make_unique<impl>();
   state->callbacks = std::move(callbacks);
+  state->host = address.substr(0, colon);
   const char* options[] = {"listening_ports",    address.c_str(), "num_threads", "2", "enable_directory_listing", "no",
                            "request_timeout_ms", "5000",          nullptr};
   mg_callbacks hooks{};

@@ -39,7 +39,7 @@ class flight {
   [[nodiscard]] std::uint64_t released() const noexcept { return released_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr std::size_t most_bytes = std::size_t{16} << 20U;
+  static constexpr std::size_t most_bytes = std::size_t{32} << 20U;
   static constexpr std::size_t most_parts = 512;
 
   [[nodiscard]] bool is_low() const noexcept { return bytes_ <= most_bytes / 2 && parts_ <= most_parts / 2; }

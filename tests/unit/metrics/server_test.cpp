@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <string>
 
 #include "tests/catch.hpp"
@@ -46,6 +47,18 @@ TEST_CASE("the server answers metrics, health and readiness, and nothing else", 
   ready = true;
   CHECK(get(port, "/readyz").starts_with("HTTP/1.1 200"));
   CHECK(get(port, "/etc/passwd").starts_with("HTTP/1.1 404"));
+}
+
+TEST_CASE("a server ends at once, though nobody is connected", "[metrics]") {
+  for (const std::string host : {"127.0.0.1", "0.0.0.0", "[::]"}) {
+    auto listening =
+        metrics::server::listen(host + ":0", {[] { return std::string{}; }, [] { return true; }, [] { return true; }});
+    if (!listening.has_value() && host == "[::]") continue; // no IPv6 here
+    REQUIRE(listening.has_value());
+    const auto began = std::chrono::steady_clock::now();
+    listening->reset();
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{1});
+  }
 }
 
 TEST_CASE("an address that cannot be listened on is an error that names it", "[metrics]") {

@@ -94,15 +94,15 @@ TEST_CASE("a peer is announced once when there is room in flight again") {
     return work.waiting;
   };
   std::size_t given = 0;
-  for (; flight.room(); ++given) flight.add(std::size_t{1} << 20U);
+  for (; flight.room(); ++given) flight.add(std::size_t{2} << 20U);
   CHECK(given == 16);
   CHECK(announced().empty());
   for (; given > 8; --given) {
     CHECK(announced().empty());
-    flight.release(std::size_t{1} << 20U);
+    flight.release(std::size_t{2} << 20U);
   }
   CHECK(announced() == std::vector{transport::peer_id{7}});
-  for (; given > 0; --given) flight.release(std::size_t{1} << 20U);
+  for (; given > 0; --given) flight.release(std::size_t{2} << 20U);
   CHECK(announced().empty());
   CHECK(flight.room());
 }
@@ -110,7 +110,7 @@ TEST_CASE("a peer is announced once when there is room in flight again") {
 TEST_CASE("room in flight is never missed, whichever thread is first") {
   transport::hub_board board;
   REQUIRE(board.open());
-  constexpr std::size_t bytes = std::size_t{8} << 20U;
+  constexpr std::size_t bytes = std::size_t{16} << 20U;
   constexpr int rounds = 2'000;
   transport::flight flight{board, {7}};
   std::atomic<int> added{0};
