@@ -132,7 +132,7 @@ void hub::close(peer_id peer, bool flush) {
 
 hub_counters hub::counters() const {
   const auto& c = impl_->board.counters;
-  return {c.messages_sent,    c.messages_received, c.bytes_sent,         c.bytes_received,  c.refused_full,
+  return {c.messages_sent,    c.messages_received, c.bytes_sent,  c.bytes_received,  c.refused_full,
           c.refused_messages, c.refused_keys,      c.ended_early, c.connections_lost};
 }
 

@@ -113,7 +113,9 @@ bool struck(std::uint64_t count) { return count > 0 || std::getenv("PENSTOCK_SIM
 
 } // namespace
 
-TEST_CASE("without faults every frame of a lossless stream comes once and in order") { survive_all({1'000'000, 100}, {}); }
+TEST_CASE("without faults every frame of a lossless stream comes once and in order") {
+  survive_all({1'000'000, 100}, {});
+}
 
 TEST_CASE("workers that crash cost no frame and nothing is quarantined") {
   faults wrong;
