@@ -288,6 +288,8 @@ void head_state::on(const worker_gone& message) {
   carry_out();
 }
 
+void head_state::on(const worker_returned& message) { core_->worker_returned(message.worker); }
+
 void head_state::on(const worker_credit& message) {
   core_->worker_credit(message.worker, message.segments, core::clock::now(), actions_);
   carry_out();
@@ -418,6 +420,14 @@ void head_state::export_metrics() {
   const auto& ignored = core_->collecting().ignored();
   series_.duplicates.add(static_cast<double>(ignored.duplicate + ignored.stale + ignored.unknown) -
                          series_.duplicates.value());
+  const auto reach = [](const metrics::counter& counter, std::uint64_t value) {
+    counter.add(static_cast<double>(value) - counter.value());
+  };
+  const auto& reports = core_->dispatching().ignored();
+  reach(series_.stale_reports, reports.stale);
+  reach(series_.reports_not_held, reports.not_held);
+  reach(series_.results_not_sent, reports.not_sent);
+  reach(series_.excess_credit, reports.excess_credit);
 }
 
 head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, const head_config& config) {
@@ -445,6 +455,7 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const worker_alive& message) { forward(message); },
       [forward](const worker_leaving& message) { forward(message); },
       [forward](const worker_gone& message) { forward(message); },
+      [forward](const worker_returned& message) { forward(message); },
   };
 }
 

@@ -51,7 +51,7 @@ using head_actor =
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
                      caf::reacts_to<push_opening>, caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>,
                      caf::reacts_to<sink_resumed>, caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>,
-                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>>;
+                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -151,6 +151,7 @@ class head_state {
   void on(const worker_alive& message);
   void on(const worker_leaving& message);
   void on(const worker_gone& message);
+  void on(const worker_returned& message);
 
  private:
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }

@@ -17,6 +17,7 @@ inline void export_links(const transport::hub_counters& now, const metrics::link
   reach(series.refused_full, now.refused_full);
   reach(series.refused_messages, now.refused_messages);
   reach(series.refused_keys, now.refused_keys);
+  reach(series.refused_early, now.ended_early);
   reach(series.lost, now.connections_lost);
 }
 

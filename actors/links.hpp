@@ -45,6 +45,11 @@ struct worker_gone {
   bool excused = false; ///< it gave its leases back, which says nothing about them
 };
 
+/// The process that was this worker, and was given up, is alive: what it held did not kill it.
+struct worker_returned {
+  core::worker_id worker;
+};
+
 // -- head → gate ------------------------------------------------------------------------------------------------------
 
 /// The head counts the worker as dead: it must join anew.
@@ -66,5 +71,6 @@ PENSTOCK_LOCAL_MESSAGE(link_tick)
 PENSTOCK_LOCAL_MESSAGE(worker_alive)
 PENSTOCK_LOCAL_MESSAGE(worker_leaving)
 PENSTOCK_LOCAL_MESSAGE(worker_gone)
+PENSTOCK_LOCAL_MESSAGE(worker_returned)
 PENSTOCK_LOCAL_MESSAGE(worker_forgotten)
 PENSTOCK_LOCAL_MESSAGE(leases_ended)

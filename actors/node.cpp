@@ -100,6 +100,7 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
   gate_with.config_digest = std::move(*digest);
   gate_with.topology = topology::to_yaml(topology);
   gate_with.links = metrics->links();
+  gate_with.late_reports = metrics->dispatch().late_reports;
   gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});
 
   const auto& listen = options.listen.empty() ? role.listen : options.listen;

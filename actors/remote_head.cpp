@@ -142,6 +142,8 @@ void remote_head_state::reset() {
 
 void remote_head_state::welcomed(const transport::welcome& message) {
   joined_ = true;
+  config_.hello.former = message.worker;
+  config_.hello.former_epoch = message.epoch;
   lease_timeout_ = std::max(message.lease_timeout, std::chrono::milliseconds{10});
   spdlog::info("joined as worker {}, epoch {}", message.worker.value, message.epoch);
   if (free_ > 0 && !leaving_) send(transport::credit{free_});

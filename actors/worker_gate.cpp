@@ -64,6 +64,8 @@ void worker_gate_state::greet(transport::peer_id peer, const transport::hello& h
     refuse(*other, fmt::format("another worker that is called \"{}\" has joined", hello.name));
     part_stages(*other, "it came over a new link");
   }
+  if (hello.former_epoch == config_.epoch && hello.former != core::worker_id{})
+    self_->send(head_, worker_returned{hello.former});
   if (is_behind_link(hello)) return join_stages(peer, hello, welcome);
   joined w;
   w.worker = {next_worker_++};
@@ -213,6 +215,13 @@ std::map<transport::peer_id, worker_gate_state::joined>::iterator worker_gate_st
   return std::ranges::find_if(workers_, [&](const auto& w) { return w.second.worker == worker; });
 }
 
+void worker_gate_state::count_late(const transport::message& m) {
+  if (const auto* results = std::get_if<transport::outcomes>(&m))
+    config_.late_reports.add(static_cast<double>(results->outcomes.size()));
+  else if (std::holds_alternative<transport::segment_done>(m) || std::holds_alternative<transport::segment_failed>(m))
+    config_.late_reports.add();
+}
+
 void worker_gate_state::tick() {
   for (const auto& [peer, w] : workers_) send(peer, transport::heartbeat{});
   for (const auto& [peer, n] : stages_.nodes()) send(peer, transport::heartbeat{});
@@ -233,7 +242,10 @@ void worker_gate_state::on(const link_message& message) {
   if (const auto* request = std::get_if<transport::drain>(&m)) return drain(peer, *request);
   if (stages_.find(peer)) return from_stages(peer, m);
   const auto at = workers_.find(peer);
-  if (at == workers_.end()) return refuse(peer, "it is not known (any more)", true);
+  if (at == workers_.end()) {
+    count_late(m);
+    return refuse(peer, "it is not known (any more)", true);
+  }
   const auto worker = at->second.worker;
   if (std::holds_alternative<transport::heartbeat>(m))
     self_->send(head_, worker_alive{worker});

@@ -28,8 +28,8 @@ struct worker_joined {
 
 using gate_outlet =
     caf::typed_actor<caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>, caf::reacts_to<worker_leaving>,
-                     caf::reacts_to<worker_gone>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
-                     caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>>;
+                     caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>, caf::reacts_to<worker_credit>,
+                     caf::reacts_to<frame_outcomes>, caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>>;
 
 /// The door of a head: who dials in says hello here, is checked, and becomes a worker with an id and a proxy. What
 /// workers send is passed to the head in order.
@@ -41,11 +41,12 @@ struct worker_gate_config {
   std::shared_ptr<transport::hub> hub;
   std::uint32_t epoch = 0;
   std::chrono::milliseconds lease_timeout{3000};
-  std::vector<std::string> roles; ///< whose machines may join
-  std::string config_digest;      ///< what a worker's topology must agree with
-  std::string topology;           ///< for workers that ask for it
-  std::uint32_t first_worker = 1; ///< ids of remote workers begin here
-  metrics::link_series links{};   ///< of the hub
+  std::vector<std::string> roles;  ///< whose machines may join
+  std::string config_digest;       ///< what a worker's topology must agree with
+  std::string topology;            ///< for workers that ask for it
+  std::uint32_t first_worker = 1;  ///< ids of remote workers begin here
+  metrics::link_series links{};    ///< of the hub
+  metrics::counter late_reports{}; ///< results and ends by workers that were given up
 };
 
 class worker_gate_state {
@@ -83,6 +84,7 @@ class worker_gate_state {
   void tell_senders();
   void let_in(joined& w);
   void shut_out_unserved();
+  void count_late(const transport::message& m);
   void from_stages(transport::peer_id peer, const transport::message& m);
   [[nodiscard]] std::map<transport::peer_id, joined>::iterator find(core::worker_id worker);
   void send(transport::peer_id peer, const transport::message& message);

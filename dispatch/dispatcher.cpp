@@ -168,6 +168,8 @@ void dispatcher::worker_lost(core::worker_id worker, core::time_point now, actio
   state_->lose_worker(worker, excused ? loss::excused : loss::noticed, now, out);
 }
 
+void dispatcher::worker_returned(core::worker_id worker) { state_->acquit(worker); }
+
 void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out) {
   if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
   auto* g = state_->held_by(worker, segment);

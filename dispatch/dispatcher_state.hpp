@@ -60,6 +60,13 @@ enum class loss : std::uint8_t {
   excused, ///< it gave its leases back, which says nothing about them
 };
 
+/// What a worker's loss counted against a segment, in quarters of a death.
+struct blame {
+  core::segment_id segment;
+  unsigned weight = 0;
+  bool lonely = false;
+};
+
 struct dispatcher::state {
   dispatcher_config config;
   std::uint32_t epoch = 0;
@@ -72,7 +79,8 @@ struct dispatcher::state {
   std::optional<core::segment_id> alone;  ///< the suspect it works on
   std::size_t leases = 0;
   ignored_reports ignored;
-  std::optional<core::time_point> deadline; ///< set by shutdown
+  std::deque<std::pair<core::worker_id, std::vector<blame>>> absent; ///< the last ones lost, that may return
+  std::optional<core::time_point> deadline;                          ///< set by shutdown
 
   stream_state* find(core::stream_id id) noexcept;
   segment_state* find(core::segment_id id) noexcept;
@@ -95,6 +103,8 @@ struct dispatcher::state {
   // failing.cpp: what becomes of a segment whose worker did not do it
   void fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now, actions& out);
   void die(stream_state& s, std::uint64_t number, unsigned weight, core::time_point now, actions& out);
+  void acquit(core::worker_id worker);
+  [[nodiscard]] std::uint32_t enough_deaths() const noexcept;
   void lose_worker(core::worker_id worker, loss how, core::time_point now, actions& out);
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);

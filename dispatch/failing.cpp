@@ -5,6 +5,13 @@
 
 namespace penstock::dispatch {
 
+namespace {
+
+/// Workers that are remembered after their loss; who returns, returns soon.
+constexpr std::size_t most_absent = 256;
+
+} // namespace
+
 /// The holder could not do the segment.
 void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now,
                              actions& out) {
@@ -17,6 +24,9 @@ void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::s
     retry(s, number, now, out);
 }
 
+/// Of a segment's workers, until it is suspect: in quarters of a death.
+std::uint32_t dispatcher::state::enough_deaths() const noexcept { return 4 * (std::max(config.attempts, 2U) - 1); }
+
 /// The holder is dead, with this segment among others.
 void dispatcher::state::die(stream_state& s, std::uint64_t number, unsigned weight, core::time_point now,
                             actions& out) {
@@ -24,8 +34,7 @@ void dispatcher::state::die(stream_state& s, std::uint64_t number, unsigned weig
   const bool was_alone = alone == id_of(s, number);
   end_lease(s, g);
   if (weight > 0 && g.kept.sums().pending > 0) {
-    // In quarters of a death.
-    const auto enough = 4 * (std::max(config.attempts, 2U) - 1);
+    const auto enough = enough_deaths();
     g.deaths += weight;
     if (was_alone) g.lonely_deaths += weight;
     if (s.live() && g.deaths >= enough) {
@@ -66,15 +75,34 @@ void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time
   workers.drain(*w);
   auto held = w->leases;
   std::sort(held.begin(), held.end());
+  std::vector<blame> blames;
   for (const auto& id : held) {
     const bool certain = how == loss::noticed || w->last_seen > find(id)->touched;
-    die(*find(id.stream), id.number, how == loss::excused ? 0U : (certain ? 4U : 1U), now, out);
+    const auto weight = how == loss::excused ? 0U : (certain ? 4U : 1U);
+    if (weight > 0) blames.push_back({id, weight, alone == id});
+    die(*find(id.stream), id.number, weight, now, out);
   }
+  if (!blames.empty()) absent.emplace_back(worker, std::move(blames));
+  if (absent.size() > most_absent) absent.pop_front();
   if (reserved == worker) release_reserved();
   workers.remove(worker);
   for (auto& s : streams)
     if (s && s->place == worker) s->place = no_worker;
   place_waiting(now, out);
+}
+
+/// What was counted against segments since then may go too far back, but not below nothing.
+void dispatcher::state::acquit(core::worker_id worker) {
+  const auto at = std::ranges::find(absent, worker, [](const auto& a) { return a.first; });
+  if (at == absent.end()) return;
+  for (const auto& b : at->second) {
+    auto* g = find(b.segment);
+    if (!g) continue;
+    g->deaths -= std::min(g->deaths, b.weight);
+    if (b.lonely) g->lonely_deaths -= std::min(g->lonely_deaths, b.weight);
+    if (!g->waiting) g->suspect = g->deaths >= enough_deaths();
+  }
+  absent.erase(at);
 }
 
 void dispatcher::state::quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out) {

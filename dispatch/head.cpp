@@ -108,6 +108,8 @@ void head::worker_lost(core::worker_id worker, core::time_point now, actions& ou
   settle(now, out);
 }
 
+void head::worker_returned(core::worker_id worker) { dispatcher_.worker_returned(worker); }
+
 void head::outcome(core::frame_outcome&& outcome, core::time_point now, actions& out) {
   if (!dispatcher_.may_have_outcome(outcome.id)) return;
   collector_.outcome(std::move(outcome), collector_actions_);

@@ -68,6 +68,7 @@ class head {
   void worker_heartbeat(core::worker_id worker, core::time_point now);
   void worker_draining(core::worker_id worker, core::time_point now, actions& out);
   void worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused = false);
+  void worker_returned(core::worker_id worker);
   void outcome(core::frame_outcome&& outcome, core::time_point now, actions& out);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,

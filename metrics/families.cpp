@@ -45,6 +45,10 @@ constexpr std::array all_families{
     family_info{"penstock_dispatch_quarantine_refused_segments_total", "counter", "",
                 "Given-up segments that were not kept for inspection: no room, or the disk failed"},
     family_info{"penstock_dispatch_duplicate_results_total", "counter", "", "Results that came twice or too late"},
+    family_info{"penstock_dispatch_ignored_reports_total", "counter", "reason",
+                "What workers said that changed nothing: of segments of an earlier life of the head (stale), that they "
+                "do not hold any more (not_held), results of frames that nobody was sent (not_sent), more credit than "
+                "they declared (excess_credit); and what workers said that had been given up (late)"},
     family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
     family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
     family_info{"penstock_sink_written_results_total", "counter", "sink", "Results written"},
@@ -55,7 +59,7 @@ constexpr std::array all_families{
     family_info{"penstock_link_messages_total", "counter", "direction", "Messages between machines"},
     family_info{"penstock_link_refused_total", "counter", "reason",
                 "What links did not take: messages for a peer whose queue is full, messages that are not of the "
-                "protocol, connections with a key that is not listed"},
+                "protocol, connections with a key that is not listed or that ended before they said anything (early)"},
     family_info{"penstock_link_lost_connections_total", "counter", "", "Connections that ended or were given up"},
 };
 
@@ -180,6 +184,14 @@ dispatch_series registry::dispatch() {
   series.quarantined = impl_->make_counter("penstock_dispatch_quarantined_segments_total");
   series.quarantine_refused = impl_->make_counter("penstock_dispatch_quarantine_refused_segments_total");
   series.duplicates = impl_->make_counter("penstock_dispatch_duplicate_results_total");
+  const auto ignored = [this](const char* reason) {
+    return impl_->make_counter("penstock_dispatch_ignored_reports_total", {{"reason", reason}});
+  };
+  series.stale_reports = ignored("stale");
+  series.reports_not_held = ignored("not_held");
+  series.results_not_sent = ignored("not_sent");
+  series.excess_credit = ignored("excess_credit");
+  series.late_reports = ignored("late");
   series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
   series.workers = impl_->make_gauge("penstock_dispatch_workers");
   return series;
@@ -204,6 +216,7 @@ link_series registry::links() {
   series.refused_full = of("penstock_link_refused_total", "reason", "full");
   series.refused_messages = of("penstock_link_refused_total", "reason", "message");
   series.refused_keys = of("penstock_link_refused_total", "reason", "key");
+  series.refused_early = of("penstock_link_refused_total", "reason", "early");
   series.lost = impl_->make_counter("penstock_link_lost_connections_total");
   return series;
 }

@@ -63,6 +63,11 @@ struct dispatch_series {
   counter quarantined;
   counter quarantine_refused; ///< of them, those not kept for inspection
   counter duplicates;         ///< results that came twice or too late
+  counter stale_reports;      ///< of an earlier life of the head
+  counter reports_not_held;   ///< of segments that the worker does not hold any more
+  counter results_not_sent;   ///< of frames that nobody was sent
+  counter excess_credit;      ///< beyond what a worker declared
+  counter late_reports;       ///< results and ends by workers that were given up
   gauge waiting;              ///< segments that no worker holds
   gauge workers;
 };
@@ -83,7 +88,8 @@ struct link_series {
   counter refused_full; ///< messages for peers that took nothing
   counter refused_messages;
   counter refused_keys;
-  counter lost; ///< connections that ended without a word
+  counter refused_early; ///< connections that ended before a message
+  counter lost;          ///< connections that ended without a word
 };
 
 /// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`

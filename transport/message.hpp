@@ -36,6 +36,9 @@ struct hello {
   std::uint32_t live_streams = 0;
   std::string listen;        ///< where other roles may dial it; empty: nowhere
   std::string config_digest; ///< of its topology; empty: it wants the other end's
+  /// What this process was before, in which life of the head (0: nothing): it is alive, so what it had did not kill it.
+  core::worker_id former;
+  std::uint32_t former_epoch = 0;
   bool operator==(const hello&) const = default;
 };
 

@@ -8,6 +8,7 @@
 #include "tests/fuzz/input.hpp"
 #include "tests/unit/transport/messages.hpp"
 #include "transport/keys.hpp"
+#include "transport/push.hpp"
 #include "transport/wire.hpp"
 
 using namespace penstock;
@@ -23,6 +24,30 @@ void write_bundle(const std::filesystem::path& file, const transport::parts& bun
   std::vector<std::size_t> sizes;
   for (const auto& part : bundle.payloads) sizes.push_back(part.bytes.size());
   write(file, test::write_bundle(bundle.header, sizes));
+}
+
+/// One of each message of producers and heads.
+void write_push(const std::filesystem::path& folder) {
+  namespace push = transport::push;
+  push::open open{"cam.1", {}, push::policy::lossless, true};
+  open.codec.codec = "h264";
+  open.codec.frames_per_s = 29.97;
+  open.codec.extradata.resize(40);
+  push::packet packet;
+  packet.stream = "cam.1";
+  packet.pts_us = -40'000;
+  packet.dts_us = 1'790'000'000'000'000;
+  packet.name = "shot.jpg";
+  const std::vector<std::byte> picture(16);
+  packet.bytes = {nullptr, picture};
+  const std::vector<push::message> messages{open,
+                                            packet,
+                                            push::end{"cam.1"},
+                                            push::credit{"cam.1", 32, 7, push::policy::live},
+                                            push::done{"cam.1", 10, 8, {{"shed", 2}}},
+                                            push::error{"cam.1", "no"},
+                                            push::alive{}};
+  for (std::size_t i = 0; i < messages.size(); ++i) write_bundle(folder / std::to_string(i), push::encode(messages[i]));
 }
 
 } // namespace
@@ -42,6 +67,7 @@ int main(int argc, char** argv) {
   seed(test::one_of_each(), "");
   seed(test::large_ones(), "large_");
   write_bundle(folder / "bundle" / "all", all);
+  write_push(folder / "push");
   const auto pair = transport::make_key_pair();
   const auto text = fmt::format("# comment\n{}\r\n{}\n", pair.public_key, pair.secret_key);
   write(folder / "keys" / "pair", std::as_bytes(std::span{text}));

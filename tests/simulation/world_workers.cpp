@@ -22,8 +22,10 @@ void world::join(const std::shared_ptr<process>& p, std::int64_t us) {
       join(p, std::max(p->paused_until, now_us_ + rng_.between(10'000, 100'000)));
       return;
     }
-    if (const auto last = p->last.lock(); last && last->life == life_)
+    if (const auto last = p->last.lock(); last && last->life == life_) {
       head_->worker_lost(last->id, now(), actions_); // the new link takes over
+      head_->worker_returned(last->id);
+    }
     auto w = std::make_shared<worker>();
     w->id = {next_worker_++};
     w->life = life_;

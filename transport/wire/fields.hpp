@@ -83,7 +83,8 @@ void fields(A& a, ref<A, frame_item> v) {
 
 template <class A>
 void fields(A& a, ref<A, hello> v) {
-  a(v.version, v.software, v.role, v.name, v.stages, v.bulk_segments, v.live_streams, v.listen, v.config_digest);
+  a(v.version, v.software, v.role, v.name, v.stages, v.bulk_segments, v.live_streams, v.listen, v.config_digest,
+    v.former, v.former_epoch);
 }
 template <class A>
 void fields(A& a, ref<A, welcome> v) {

@@ -33,6 +33,7 @@ gate_outlet::behavior_type recording_head(gate_outlet::pointer, std::shared_ptr<
       [say](const worker_alive& m) { say("alive", m.worker); },
       [say](const worker_leaving& m) { say("leaving", m.worker); },
       [say](const worker_gone& m) { say("gone", m.worker); },
+      [say](const worker_returned& m) { say("returned", m.worker); },
       [say](const worker_credit& m) { say(fmt::format("credit {} of", m.segments), m.worker); },
       [to](const frame_outcomes& m) { to->words.push_back(fmt::format("outcomes {}", m.outcomes.size())); },
       [say](const segment_done& m) { say(fmt::format("done {} of", m.segment.number), m.worker); },
@@ -54,8 +55,9 @@ struct dialling {
     peer = end.next_event<link_up>().peer;
   }
   void send(const transport::message& m) const { REQUIRE(hub->send(peer, m) == transport::send_result::queued); }
-  void hello(const std::string& name, const std::string& digest = "d1", const std::string& role = "worker") const {
-    transport::hello m;
+  void hello(const std::string& name, const std::string& digest = "d1", const std::string& role = "worker",
+             const transport::hello& before = {}) const {
+    auto m = before;
     m.name = name;
     m.role = role;
     m.config_digest = digest;
@@ -66,6 +68,7 @@ struct dialling {
 };
 
 struct world : deterministic {
+  metrics::registry metrics;
   link_end near;
   std::shared_ptr<transport::hub> hub;
   std::shared_ptr<heard_of_gate> heard = std::make_shared<heard_of_gate>();
@@ -84,6 +87,7 @@ struct world : deterministic {
     config.config_digest = "d1";
     config.topology = "pipeline: test";
     config.first_worker = 5;
+    config.late_reports = metrics.dispatch().late_reports;
     gate = system.spawn(worker_gate, config, gate_outlet{system.spawn(recording_head, heard)});
     run();
   }
@@ -194,11 +198,31 @@ TEST_CASE("a worker that the head gave up joins anew over the same link, as anot
   w.run();
   CHECK(machine.end.next_message<transport::refused>().rejoin);
   machine.send(transport::segment_done{{{0}, 7, 3}}); // it did not know yet
+  machine.send(transport::outcomes{std::vector<core::frame_outcome>(4)});
   machine.hello("a");
-  w.pass_on(2);
+  w.pass_on(3);
   CHECK(machine.end.next_message<transport::refused>().rejoin);
+  CHECK(machine.end.next_message<transport::refused>().rejoin);
+  CHECK(w.metrics.dispatch().late_reports.value() == 5);
   CHECK(machine.end.next_message<transport::welcome>().worker.value == 6);
   CHECK(w.words() == world::said{"joined a 5", "gone 5", "joined a 6"});
+}
+
+TEST_CASE("a process that says which worker it was has returned, if that was in this life of the head",
+          "[actors][fleet]") {
+  world w;
+  transport::hello before;
+  before.former = {5};
+  before.former_epoch = 7;
+  const dialling same{w.address};
+  same.hello("a", "d1", "worker", before);
+  w.pass_on();
+  CHECK(w.words() == world::said{"returned 5", "joined a 5"});
+  before.former_epoch = 6;
+  const dialling other{w.address};
+  other.hello("b", "d1", "worker", before);
+  w.pass_on();
+  CHECK(w.words() == world::said{"joined b 6"});
 }
 
 TEST_CASE("of two workers with one name the later one stays and the other is told why", "[actors][fleet]") {

@@ -239,6 +239,23 @@ TEST_CASE("a segment that kills its workers is left alone with one, then quarant
   CHECK(t.d.idle());
 }
 
+TEST_CASE("workers that were lost and return did not die of what they held") {
+  desk t;
+  t.add(0, lossless());
+  t.whole(0, 0);
+  t.whole(0, 1);
+  for (std::uint32_t w = 0; w < 20; ++w) {
+    t.out.clear();
+    t.join(w, 2);
+    CHECK(t.opened() == leases{{w, t.segment(0, 0)}, {w, t.segment(0, 1)}}); // neither is ever left alone
+    t.d.worker_lost({w}, t.now, t.out);
+    t.d.worker_returned({w});
+  }
+  CHECK(all<quarantine>(t.out).empty());
+  t.d.worker_returned({3}); // again, and nobody knows it any more
+  t.d.worker_returned({99});
+}
+
 TEST_CASE("a stalled segment is taken from a worker that is alive") {
   dispatcher_config config;
   config.stall_timeout = 60s;

@@ -8,6 +8,7 @@
 
 using namespace penstock;
 using namespace std::chrono_literals;
+using test::counts;
 using test::mailbox;
 using test::pair_of_hubs;
 using transport::send_result;
@@ -49,17 +50,6 @@ struct stranger : pair_of_hubs {
   zmq::context_t context;
   zmq::socket_t dealer{context, zmq::socket_type::dealer};
 };
-
-/// Waits until the hub has counted.
-template <class F>
-bool counts(const transport::hub& hub, F enough) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (enough(hub.counters())) return true;
-    std::this_thread::yield();
-  }
-  return false;
-}
 
 } // namespace
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -88,6 +89,17 @@ inline transport::hello hello_of(std::string name) {
   h.name = std::move(name);
   h.role = "worker";
   return h;
+}
+
+/// Waits until the hub has counted.
+template <class F>
+bool counts(const transport::hub& hub, F enough) {
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (enough(hub.counters())) return true;
+    std::this_thread::yield();
+  }
+  return false;
 }
 
 /// A listening hub and one that dialled it and said hello. Mailboxes outlive the hubs that write to them.

@@ -73,9 +73,9 @@ inline std::vector<named_message> one_of_each() {
   tensor.shape = {1, 2, 1, 1};
   tensor.bytes = bytes;
   return {
-      {hello{1, "penstock 0.1.0", "worker", "vm-1", {"decode", "inference"}, 2, 256, "", "abc"},
-       "9301009901ae70656e73746f636b20302e312e30a6776f726b6572a4766d2d3192a66465636f6465a9696e666572656e6365"
-       "02cd0100a0a3616263",
+      {hello{1, "penstock 0.1.0", "worker", "vm-1", {"decode", "inference"}, 2, 256, "", "abc", {7}, 3},
+       "9301009b01ae70656e73746f636b20302e312e30a6776f726b6572a4766d2d3192a66465636f6465a9696e666572656e6365"
+       "02cd0100a0a3616263910703",
        {}},
       {welcome{1, {9}, 3, std::chrono::milliseconds{3000}, "abc", ""}, "9301019601910903cd0bb8a3616263a0", {}},
       {refused{1, true, "why"}, "9301029301c3a3776879", {}},
