@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures a head with workers over loopback beside `penstock run`: bytes on the link, frames/s, the latency that the
 hop adds, and how fast others take over from a worker that is killed. Medians of several runs that take turns; prints the
-tables of docs/benchmarks.md. Called by bench/run.sh with `fleet` as first argument."""
+tables of docs/benchmarks.md. Called by bench/run.sh as `fleet`."""
 import argparse
 import datetime
 import json

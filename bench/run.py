@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures `penstock run` beside a loop written by hand, GStreamer and the ceiling; prints the tables of
 docs/benchmarks.md and writes all figures as JSON. Programs take turns, so that what else the machine does falls on all
-of them; figures are medians. Called by bench/run.sh."""
+of them; figures are medians. Called by bench/run.sh as `machine`."""
 import argparse
 import dataclasses
 import json

@@ -1,5 +1,30 @@
 #!/usr/bin/env bash
-# The tables of docs/benchmarks.md, measured on this machine: bench/run.sh [--repeats N] [--json FILE] [--build FOLDER]
+# The tables of docs/benchmarks.md, measured on this machine:
+#   bench/run.sh                      all of them
+#   bench/run.sh machine [OPTIONS]    one process beside a plain loop, GStreamer and the ceiling
+#   bench/run.sh fleet [OPTIONS]      a head with workers over loopback beside one process
+#   bench/run.sh link [OPTIONS]       a link beside bare libzmq
+#   bench/run.sh idle [OPTIONS]       memory of a head for each idle live stream
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec python3 bench/run.py "$@"
+
+part() {
+  local name=$1
+  shift
+  case $name in
+    machine) /usr/bin/python3 bench/run.py "$@" ;;
+    fleet) /usr/bin/python3 bench/fleet.py "$@" ;;
+    link) build/release/bench/link "$@" ;;
+    idle) /usr/bin/python3 bench/idle_streams.py "$@" ;;
+    *) printf 'bench: no part %s; there are machine, fleet, link, idle\n' "$name" >&2; exit 64 ;;
+  esac
+}
+
+if [ $# -gt 0 ]; then
+  part "$@"
+else
+  for name in machine fleet link idle; do
+    printf '\n==== %s\n' "$name"
+    part "$name"
+  done
+fi
