@@ -11,7 +11,9 @@ using namespace dispatch;
 
 world::world(const scenario& what, std::ostream* trace) : what_{what}, trace_{trace}, rng_{what.seed} {}
 
-world::~world() = default;
+world::~world() {
+  for (const auto& p : processes_) p->held.clear(); // what it holds refers to workers, which refer to it
+}
 
 world::counts& world::counts::operator+=(const counts& other) noexcept {
   events += other.events;

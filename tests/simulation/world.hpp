@@ -164,6 +164,7 @@ class world {
   counts counts_;
   std::uint32_t next_worker_ = 0;
   std::vector<std::unique_ptr<source>> sources_;
+  std::vector<std::shared_ptr<process>> processes_;
   std::map<std::uint32_t, std::shared_ptr<worker>> workers_; ///< that joined in this life
 };
 

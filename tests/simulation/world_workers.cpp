@@ -9,7 +9,7 @@ namespace penstock::test {
 using namespace dispatch;
 
 void world::start_worker(std::int64_t us) {
-  auto p = std::make_shared<process>();
+  auto p = processes_.emplace_back(std::make_shared<process>());
   p->capacity = {static_cast<std::uint32_t>(rng_.between(1, 3)), static_cast<std::uint32_t>(what_.streams.size())};
   join(p, us);
 }

@@ -151,8 +151,8 @@ TEST_CASE("the end of a process is seen at once") {
       }
       while (true) ::pause();
     }
-    auto head = test::hub_of();
     mailbox box;
+    auto head = test::hub_of();
     if (child_listens) {
       REQUIRE(::read(pipe[0], text.data(), text.size()) > 0);
       REQUIRE(head->dial(text.data(), box.events()));
@@ -284,9 +284,9 @@ TEST_CASE("close without flush ends the connection, and nothing more is heard") 
 
 TEST_CASE("a hub may be used from what it tells") {
   mailbox at_head;
+  mailbox others;
   auto head = test::hub_of();
   transport::hub* self = head.get();
-  mailbox others;
   auto events = at_head.events();
   events.received = [&, next = events.received](transport::peer_id p, transport::message&& m) {
     // All of it while the hub goes through its end points.
