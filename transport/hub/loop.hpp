@@ -84,6 +84,7 @@ class hub_loop {
     clock::time_point blocked_since;
     std::uint64_t released = 0; ///< by then
     bool closing = false;       ///< forget it once nothing waits
+    bool turned_away = false;   ///< it was told so, meanwhile
     bool doubted = false;       ///< it is in `suspects_`
   };
 
@@ -118,6 +119,7 @@ class hub_loop {
   void serve(listener& from);
   [[nodiscard]] bool serve(dialler& from);
   void deliver(peer& from, const link_events& events, const received_bundle& bundle);
+  void turn_away(peer& closing);
   void greet(listener& at, const received_bundle& bundle);
   void answer(listener& at, const std::string& routing_id, const message& m);
   void flush_waiting(clock::time_point now);

@@ -14,6 +14,8 @@ namespace {
 /// Bundles of one socket, or for one peer, before the others have their turn.
 constexpr int most_in_a_row = 64;
 
+constexpr const char* say_hello = "say hello first";
+
 std::uint64_t bytes_of(std::size_t header, const std::vector<shared_bytes>& payloads) {
   std::uint64_t bytes = header;
   for (const auto& part : payloads) bytes += part.bytes.size();
@@ -75,14 +77,23 @@ void hub_loop::greet(listener& at, const received_bundle& bundle) {
   }
   ++board_.counters.refused_messages;
   board_.counters.bytes_received += bytes_of(bundle.header.size(), bundle.payloads);
-  const auto why = first ? "say hello first" : first.error().message;
+  const auto why = first ? std::string{say_hello} : first.error().message;
   if (at.strangers.insert(bundle.fd).second) spdlog::warn("a connection was refused: {}", why);
   answer(at, bundle.from, refused{protocol_version, first.has_value(), why});
+}
+
+/// It is being closed, and what it is still sent goes before this.
+void hub_loop::turn_away(peer& closing) {
+  if (closing.accepted == nullptr || !closing.out || std::exchange(closing.turned_away, true)) return;
+  bool first = false;
+  const auto put = closing.out->put(refused{protocol_version, true, say_hello}, first);
+  if (put == send_result::queued && first) unfinished_.push_back(closing.id);
 }
 
 void hub_loop::deliver(peer& from, const link_events& events, const received_bundle& bundle) {
   const auto id = from.id;
   board_.counters.bytes_received += bytes_of(bundle.header.size(), bundle.payloads);
+  if (from.closing) return turn_away(from);
   bundle_reader reader{bundle.header_bytes(), bundle.payloads, options_.limits};
   while (!from.closing) {
     auto next = reader.next();
