@@ -3,7 +3,7 @@
 #   release  builds everything and runs all tests (unit, simulation, system, rooms)
 #   lint     clang-format, and a small set of clang-tidy checks on the rooms without heavy headers
 #   asan     AddressSanitizer and UBSan: unit tests, simulation, and the system tests of bad input
-#   tsan     ThreadSanitizer: the pure core, the links and the deterministic tests (libcaf is not instrumented)
+#   tsan     ThreadSanitizer: the rooms with threads (libcaf is not instrumented: its deterministic tests only)
 #   fuzz     libFuzzer with clang, on bytes from outside: 60 s in all
 # System tests wait much of their time; when all steps run, what the other steps need is built meanwhile.
 set -euo pipefail
@@ -33,10 +33,10 @@ build_asan() { configure_and_build asan; }
 test_asan() { ctest --test-dir build/asan --output-on-failure -j "$jobs" -L 'unit|simulation|hostile'; }
 
 build_tsan() {
-  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_transport test_actors
+  configure_and_build tsan --target test_metrics test_transport test_actors
 }
 test_tsan() {
-  ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|transport|actors)$'
+  ctest --test-dir build/tsan --output-on-failure -R '^(metrics|transport|actors)$'
 }
 
 build_fuzz() {
