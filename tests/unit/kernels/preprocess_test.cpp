@@ -46,7 +46,7 @@ TEST_CASE("matrices, ranges, layouts, element types and normalisation agree with
   for_each_instruction_set([] { for_each_conversion(check_agrees); });
 }
 
-TEST_CASE("reductions by more than the narrow taps hold stay exact") {
+TEST_CASE("reductions by more than the narrow taps hold stay exact", "[large]") {
   for_each_instruction_set([] {
     for (const auto format :
          {pixel_format::i420, pixel_format::gray8, pixel_format::rgb24, pixel_format::nv12, pixel_format::p010}) {

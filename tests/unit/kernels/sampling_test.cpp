@@ -63,7 +63,7 @@ TEST_CASE("the kernels' arithmetic agrees with the reference on matrices, ranges
   for_each_conversion(check_agrees);
 }
 
-TEST_CASE("the kernels' arithmetic is exact for the largest pictures") {
+TEST_CASE("the kernels' arithmetic is exact for the largest pictures", "[large]") {
   for (const auto& [w, h] : {std::pair{65'535, 7}, {7, 65'535}}) {
     const auto picture = make_noise(w, h, pixel_format::nv12, 0, 5);
     for (const auto& [tw, th] : {std::pair{1001, 3}, {3, 1001}, {1, 1}, {2000, 2}}) {
