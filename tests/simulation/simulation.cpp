@@ -58,8 +58,8 @@ scenario draw(std::uint64_t seed, const faults& wrong) {
 
 /// A thousand worlds in all; each test has seeds of its own.
 ///
-/// To run one world alone, with its trace: PENSTOCK_SIMULATION_SEED=N test_simulation "name of the test", as a failure
-/// says. More worlds: PENSTOCK_SIMULATION_TIMES=10.
+/// To run one world alone, with its trace: test_simulation --seed N "name of the test", as a failure says.
+/// More worlds: PENSTOCK_SIMULATION_TIMES=10.
 struct fleet {
   std::uint64_t first = 0;
   std::uint64_t count = 100;
@@ -85,8 +85,8 @@ world::counts survive(const scenario& what, bool quarantines) {
     if (!quarantines && w.counted().quarantined > 0) throw test::violation{"nothing is quarantined without poison"};
   } catch (const test::violation& v) {
     FAIL("seed " << what.seed << ": " << v.what() << "\n"
-                 << tail() << "\nalone, with its whole trace: PENSTOCK_SIMULATION_SEED=" << what.seed
-                 << " test_simulation \"" << Catch::getResultCapture().getCurrentTestName() << "\"");
+                 << tail() << "\nalone, with its whole trace: test_simulation --seed " << what.seed << " \""
+                 << Catch::getResultCapture().getCurrentTestName() << "\"");
   }
   return w.counted();
 }

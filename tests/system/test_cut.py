@@ -1,9 +1,12 @@
 """A pipeline cut between machines: some decode (and preprocess), others run the model. The same results as in one
 process, also when a machine behind the cut dies, leaves, or comes late."""
 
+import json
+import pathlib
 import signal
 import unittest
 
+import footage
 from fleet import FleetTest, Worker
 from harness import penstock, until
 from test_frames import CLIPS, X264
@@ -48,6 +51,47 @@ class CutTest(FleetTest):
     def assert_nothing_failed(self, head):
         self.assertFalse(head.says("failed"), head.errors())
         self.assertFalse(head.says("quarantine"), head.errors())
+
+
+@unittest.skipUnless(pathlib.Path(footage.DEMO_CLIP).exists(), footage.NO_DEMO)
+class LargerBatches(CutTest):
+    """An engine rounds differently in batches of other sizes, and who shares a batch depends on who is there."""
+
+    STAGES = {**footage.DEMO, "inference": {"model": str(footage.DEMO_MODEL), "batch": {"max": 8}}}
+
+    def assert_agree(self, folder, expected):
+        found = [json.loads(line) for line in self.results_in(folder)["square"].splitlines()]
+        self.assertEqual(len(found), len(expected))
+        objects = 0
+        for a, b in zip(found, expected):
+            self.assertEqual((a["seq"], len(a["objects"])), (b["seq"], len(b["objects"])))
+            size = [b["width"], b["height"]] * 2
+            for one, other in zip(a["objects"], b["objects"]):
+                self.assertEqual(one["class"], other["class"])
+                # Scores are written with four digits, boxes with two.
+                self.assertAlmostEqual(one["score"], other["score"], delta=2e-4)
+                for got, wanted, whole in zip(one["box"], other["box"], size):
+                    self.assertAlmostEqual(got, wanted, delta=1e-4 * whole + 0.01)
+                objects += 1
+        self.assertGreater(objects, 1000)
+
+    def test_results_agree_to_a_ten_thousandth_wherever_the_pipeline_is_cut(self):
+        clips = {"square": footage.DEMO_CLIP}
+        expected = [json.loads(line) for line in self.run_alone(clips, stages=self.STAGES)["square"].splitlines()]
+        for cut, count in ((FRAMES, 1), (TENSORS, 2)):
+            topology = self.cut_topology(clips, cut, stages=self.STAGES)
+            head = self.head(topology)
+            self.of_role("gpu", count, head, topology)
+            self.of_role("cpu", 2, head, topology)
+            head.finish()
+            self.assert_agree(head.results, expected)
+            for result in head.results.glob("*"):
+                result.unlink()
+        whole = self.fleet_topology(clips, stages=self.STAGES)
+        head = self.head(whole)
+        self.workers(3, head, whole)
+        head.finish()
+        self.assert_agree(head.results, expected)
 
 
 class SameResults(CutTest):
