@@ -19,9 +19,9 @@
 #include "cli/logging.hpp"
 #include "cli/pipeline.hpp"
 #include "cli/progress.hpp"
+#include "cli/serve_metrics.hpp"
 #include "cli/signals.hpp"
 #include "cli/topology_file.hpp"
-#include "metrics/server.hpp"
 
 namespace penstock::cli {
 
@@ -141,24 +141,16 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   const auto began = core::clock::now();
   if (!(*node)->model_line().empty()) spdlog::info("{}", (*node)->model_line());
 
-  std::unique_ptr<metrics::server> server;
-  const auto& address = args.metrics.empty() ? config.metrics.listen : args.metrics;
-  if (!address.empty()) {
-    auto& running = **node;
-    auto listening = metrics::server::listen(address, {[&running] { return running.metrics().expose(); },
-                                                       [&running] { return !running.report().failure.has_value(); },
-                                                       [&running] { return running.ready(); }});
-    if (!listening) {
-      fmt::print(stderr, "--metrics: {}\n", listening.error().message);
-      return listening.error().code == core::errc::bad_config ? exit_usage : exit_failed;
-    }
-    server = std::move(*listening);
-    spdlog::info("metrics on port {}", server->port());
-  }
+  auto& running = **node;
+  const auto server = serve_metrics(args.metrics.empty() ? config.metrics.listen : args.metrics,
+                                    {[&running] { return running.metrics().expose(); },
+                                     [&running] { return !running.report().failure.has_value(); },
+                                     [&running] { return running.ready(); }});
+  if (!server) return server.error();
 
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
-  wait_for_end(**node, stop, config.shutdown.grace, shown);
-  const auto report = (*node)->report();
+  wait_for_end(running, stop, config.shutdown.grace, shown);
+  const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);
   if (report.sinks_abandoned) std::_Exit(code); // its thread hangs in a write and cannot be joined
   return code;

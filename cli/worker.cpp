@@ -12,9 +12,9 @@
 #include "cli/frame_buffers.hpp"
 #include "cli/inspect.hpp"
 #include "cli/logging.hpp"
+#include "cli/serve_metrics.hpp"
 #include "cli/signals.hpp"
 #include "cli/topology_file.hpp"
-#include "metrics/server.hpp"
 
 namespace penstock::cli {
 
@@ -97,21 +97,12 @@ int run_worker(const arguments& args) {
   if (!worker) return bad(worker.error());
   spdlog::info("{}: {}", args.name, (*worker)->model_line());
 
-  std::unique_ptr<metrics::server> server;
-  if (!args.metrics.empty()) {
-    auto& running = **worker;
-    auto listening =
-        metrics::server::listen(args.metrics, {[&running] { return running.metrics().expose(); }, [] { return true; },
-                                               [&running] { return running.ready(); }});
-    if (!listening) {
-      fmt::print(stderr, "--metrics: {}\n", listening.error().message);
-      return listening.error().code == core::errc::bad_config ? exit_usage : exit_failed;
-    }
-    server = std::move(*listening);
-    spdlog::info("metrics on port {}", server->port());
-  }
-  wait_for_end(**worker, stop, topology->config.shutdown.grace);
-  const auto refusal = (*worker)->refusal();
+  auto& running = **worker;
+  const auto server = serve_metrics(args.metrics, {[&running] { return running.metrics().expose(); },
+                                                   [] { return true; }, [&running] { return running.ready(); }});
+  if (!server) return server.error();
+  wait_for_end(running, stop, topology->config.shutdown.grace);
+  const auto refusal = running.refusal();
   if (refusal.empty()) return exit_done;
   fmt::print(stderr, "the head refuses this worker: {}\n", refusal);
   return exit_bad_config;
