@@ -13,7 +13,7 @@ namespace penstock::actors {
 
 /// How far a lossless finite stream is.
 struct stream_progress {
-  bool begun = false;        ///< its sinks were opened
+  bool begun = false;        ///< its sinks have something of it
   bool finished = false;     ///< nothing is left to do
   std::uint64_t segment = 0; ///< as in `dispatch::checkpoint`, likewise the next two
   std::uint64_t seq = 0;

@@ -310,7 +310,6 @@ void head_state::on(const segment_failed& message) {
   const auto& id = message.segment;
   if (id.stream.value >= streams_.size()) return; // from another machine: never sent there
   spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
-  series_.lease_failures.add();
   note_failure(message);
   core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
   carry_out();
@@ -318,7 +317,10 @@ void head_state::on(const segment_failed& message) {
 
 void head_state::on(const source_opened& message) {
   auto& stream = stream_of(message.stream);
-  if (stop_deadline_) return; // its end is on the way
+  if (stop_deadline_) { // without grants it would not even come to its end
+    if (stream.report.phase == stream_phase::opening) finish_stream(message.stream, stream);
+    return;
+  }
   stream.report.frames = message.frames;
   stream.codec = message.codec;
   const auto& tracking = config_.topology.tracking;
@@ -374,6 +376,7 @@ void head_state::on(const sink_ack& message) {
   const auto settled = stream.acks.acknowledged(message.sink, message.written);
   const auto now = core::clock::now();
   for (const auto captured : settled.captured) stream.series.latency.observe(core::seconds{now - captured}.count());
+  if (settled.delivered > 0 && !std::exchange(stream.notes.sinks_wrote, true)) checkpoint_changed_ = true;
   core_->acknowledged(message.stream, settled.delivered, settled.failed, now, actions_);
   carry_out();
 }
@@ -424,6 +427,7 @@ void head_state::export_metrics() {
     counter.add(static_cast<double>(value) - counter.value());
   };
   const auto& reports = core_->dispatching().ignored();
+  reach(series_.lease_failures, core_->dispatching().failed_leases());
   reach(series_.stale_reports, reports.stale);
   reach(series_.reports_not_held, reports.not_held);
   reach(series_.results_not_sent, reports.not_sent);

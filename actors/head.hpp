@@ -98,6 +98,7 @@ struct checkpoint_notes {
   std::map<std::uint64_t, std::uint64_t> emitted; ///< by segment: one past its last frame that sinks were given
   std::size_t sinks_unheard = 0;                  ///< going on: sinks that have not said where
   std::optional<std::uint64_t> sinks_next;        ///< going on: where the sink is that has the fewest frames
+  bool sinks_wrote = false;                       ///< sinks have something of this stream, not of an older file
   bool source_done = false;                       ///< the source came to its end by itself
 };
 
@@ -179,6 +180,7 @@ class head_state {
   void carry_out();
   void apply(dispatch::send_open& action);
   void apply(dispatch::send_packet& action);
+  void forward_packet(head_stream& stream, const dispatch::send_packet& action);
   void apply(dispatch::send_close& action);
   void apply(dispatch::revoke& action);
   void apply(dispatch::grant& action);

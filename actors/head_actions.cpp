@@ -36,7 +36,14 @@ void head_state::apply(dispatch::send_packet& action) {
   packets_.packets.push_back({action.ordinal, action.wanted, action.packet});
 
   auto& stream = stream_of(action.segment.stream);
-  if (!stream.needs_frames) return;
+  if (stream.needs_frames) forward_packet(stream, action);
+  // A long group of pictures that is leased anew would be more than a link takes at a time.
+  constexpr std::size_t most_in_a_message = 256;
+  if (packets_.packets.size() >= most_in_a_message) flush_packets();
+}
+
+/// To sinks that draw on frames.
+void head_state::forward_packet(head_stream& stream, const dispatch::send_packet& action) {
   auto& forwarded = stream.forwarded[action.segment.number];
   if (action.ordinal < forwarded.next) return;
   forwarded.next = action.ordinal + 1;
@@ -110,7 +117,8 @@ void head_state::apply(dispatch::emit& action) {
   if (stream.tracker) stream.tracker->update(result.pts, result.objects);
   stream.series.objects.add(static_cast<double>(result.objects.size()));
   stream.acks.emitted(result.captured);
-  if (config_.checkpoint) stream.notes.emitted.insert_or_assign(result.id.segment.number, result.seq + 1);
+  if (config_.checkpoint && stream.notes.progress.begun)
+    stream.notes.emitted.insert_or_assign(result.id.segment.number, result.seq + 1);
   stream.failures.erase(stream.failures.begin(), stream.failures.lower_bound(result.id.segment.number));
   stream.forwarded.erase(stream.forwarded.begin(), stream.forwarded.lower_bound(result.id.segment.number));
   stream.group.results.push_back(std::move(result));

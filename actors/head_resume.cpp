@@ -14,6 +14,7 @@ void head_state::begin(core::stream_id id, head_stream& stream) {
   auto& notes = stream.notes;
   auto config = core_config(stream, stream.codec);
   if (auto& progress = notes.progress; progress.begun) {
+    notes.sinks_wrote = true;
     const auto has = notes.sinks_next.value_or(progress.seq);
     if (has < progress.emitted_before) {
       spdlog::warn(
@@ -67,6 +68,8 @@ void head_state::apply(dispatch::checkpoint& action) {
     progress.emitted_before = std::max(progress.emitted_before, std::prev(end)->second);
     notes.emitted.erase(notes.emitted.begin(), end);
   }
+  if (notes.sinks_next) // what they had already was not emitted again
+    progress.emitted_before = std::max(progress.emitted_before, std::min(*notes.sinks_next, action.seq));
   checkpoint_changed_ = true;
 }
 
@@ -81,10 +84,11 @@ void head_state::apply(dispatch::source_changed& action) {
 }
 
 /// Whether a result must not reach the sinks. The next life goes on behind the last one they have, so there must be no
-/// gap before it, and it must have the number that it would have if the source had not been stopped.
+/// gap before it, and it must have the number that it would have if the source had not been stopped, or failed.
 bool head_state::left_to_next_life(core::stream_id id, const head_stream& stream) const {
-  return stop_deadline_ && config_.checkpoint && stream.notes.progress.begun &&
-         (!stream.notes.source_done || core_->collecting().ledger_of(id).dropped_for(core::drop_reason::shutdown) > 0);
+  if (!config_.checkpoint || !stream.notes.progress.begun) return false;
+  return (stream.ended && !stream.notes.source_done) ||
+         (stop_deadline_ && core_->collecting().ledger_of(id).dropped_for(core::drop_reason::shutdown) > 0);
 }
 
 /// A stream has ended: whether the next life has anything to do for it.
@@ -93,7 +97,7 @@ void head_state::note_finished(head_stream& stream) {
   const bool complete = notes.source_done && stream.sinks_open == 0 && !stream.report.error &&
                         stream.report.ledger.dropped_for(core::drop_reason::shutdown) == 0;
   if (!complete || !notes.progress.begun) return;
-  notes.progress.finished = true;
+  notes.progress.finished = notes.sinks_wrote = true;
   checkpoint_changed_ = true;
 }
 
@@ -101,7 +105,12 @@ void head_state::save_checkpoint() {
   if (!config_.checkpoint) return;
   if (std::exchange(checkpoint_changed_, false)) {
     std::vector<stream_progress> progress;
-    for (std::size_t i = 0; i < config_.progress.size(); ++i) progress.push_back(streams_[i].notes.progress);
+    for (std::size_t i = 0; i < config_.progress.size(); ++i) {
+      const auto& notes = streams_[i].notes;
+      auto& noted = progress.emplace_back(notes.progress);
+      // Until then what sinks find is of an earlier run; a life that ends before only has to begin anew.
+      noted.begun = noted.begun && notes.sinks_wrote;
+    }
     config_.checkpoint->put(std::move(progress));
   }
   if (!finished_) return;

@@ -37,7 +37,7 @@ struct quarantine_config {
 
 /// Writes given-up segments to `FOLDER/STREAM-EPOCH-SEGMENT/`: `reason.json`, and the packets as a file that plays
 /// (`segment.nut`; pictures as the files they were), so that `penstock run` shows the fault again. What no container
-/// takes becomes `packets.bin`, whose offsets are in `reason.json`. From a thread of its own, since a disk may take its
+/// takes becomes `packets.bin`, whose sizes are in `reason.json`. From a thread of its own, since a disk may take its
 /// time; what does not fit is logged and counted. One thread at a time.
 class quarantine_writer {
  public:

@@ -146,7 +146,10 @@ void remote_head_state::welcomed(const transport::welcome& message) {
   config_.hello.former_epoch = message.epoch;
   lease_timeout_ = std::max(message.lease_timeout, std::chrono::milliseconds{10});
   spdlog::info("joined as worker {}, epoch {}", message.worker.value, message.epoch);
-  if (free_ > 0 && !leaving_) send(transport::credit{free_});
+  if (leaving_)
+    send(transport::drain{});
+  else if (free_ > 0)
+    send(transport::credit{free_});
 }
 
 void remote_head_state::refused(const transport::refused& message) {

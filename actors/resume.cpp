@@ -29,6 +29,11 @@ core::expected<std::string> digest_of(const topology::config& topology) {
   same.sinks = topology.sinks;
   for (auto& sink : same.sinks) sink.queue = topology::sink_config{}.queue;
   auto text = *stages + topology::to_yaml(same);
+  for (const auto& role : topology.nodes) {
+    same = {};
+    same.nodes.push_back({.role = "any", .link = role.link});
+    text += topology::to_yaml(same);
+  }
   if (const auto& labels = topology.stages.postprocess.labels; !labels.empty()) {
     auto content = inference::sha256_of_file(labels);
     if (!content) return core::fail("stages.postprocess.labels", content.error());

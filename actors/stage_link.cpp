@@ -160,7 +160,7 @@ void stage_link_state::tick() {
       static_cast<void>(config_.hub->send(here->first, transport::heartbeat{}));
   }
   pump();
-  self_->delayed_send(self_, config_.patience / ticks_of_patience, link_tick{});
+  self_->delayed_send(self_, std::max(config_.patience / ticks_of_patience, std::chrono::milliseconds{1}), link_tick{});
 }
 
 stage_link_actor::behavior_type stage_link(stage_link_actor::stateful_pointer<stage_link_state> self,

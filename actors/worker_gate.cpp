@@ -232,7 +232,8 @@ void worker_gate_state::tick() {
   }
   shut_out_unserved();
   export_links(config_.hub->counters(), config_.links);
-  self_->delayed_send(self_, config_.lease_timeout / ticks_of_lease, link_tick{});
+  self_->delayed_send(self_, std::max(config_.lease_timeout / ticks_of_lease, std::chrono::milliseconds{1}),
+                      link_tick{});
 }
 
 void worker_gate_state::on(const link_message& message) {
@@ -260,7 +261,7 @@ void worker_gate_state::on(const link_message& message) {
   else if (const auto* failed = std::get_if<transport::segment_failed>(&m))
     self_->send(head_, segment_failed{worker, failed->segment, failed->reason});
   else if (const auto* end = std::get_if<transport::bye>(&m))
-    part(peer, end->reason);
+    part(peer, end->reason, true);
   else
     spdlog::warn("worker {} sent a {}, which no worker sends", at->second.name, transport::name_of(m));
 }

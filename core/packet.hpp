@@ -25,7 +25,7 @@ inline constexpr std::size_t packet_padding_bytes = 64;
 /// One compressed frame, immutable and shared. A packet is at most one frame that is shown.
 struct packet {
   std::shared_ptr<const void> owner; ///< keeps `bytes` alive
-  std::span<const std::byte> bytes;  ///< the payload, followed by `packet_padding_bytes` readable bytes
+  std::span<const std::byte> bytes;  ///< the payload, followed by `packet_padding_bytes` zeros
   media_time pts{0};                 ///< presentation time on the stream's timeline, always set
   media_time dts{0};                 ///< decode time, always set, never decreasing within a stream
   media_time duration{0};            ///< how long the frame is shown; 0 when not known

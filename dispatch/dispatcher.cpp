@@ -208,6 +208,7 @@ void dispatcher::frame_resolved(core::result_id id, core::time_point now, action
   if (!g || !g->kept.resolve(id.ordinal, s->sums)) return;
   g->touched = now;
   g->failures = g->deaths = g->lonely_deaths = 0;
+  ++g->streak;
   g->suspect = false;
   g->kept.pass_processed(s->sums);
   if (g->leased() && g->kept.sums().bytes > state_->config.segment_retain_bytes) g->kept.let_go_processed(s->sums);
@@ -276,6 +277,8 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
   load.segments = s->segments.size();
   return load;
 }
+
+std::uint64_t dispatcher::failed_leases() const noexcept { return state_->failed_leases; }
 
 const ignored_reports& dispatcher::ignored() const noexcept { return state_->ignored; }
 

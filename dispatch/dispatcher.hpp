@@ -60,8 +60,9 @@ struct ignored_reports {
 /// (`poison`), and its stream goes on. A worker's death is weak evidence, as bystanders die too: after `attempts` - 1
 /// (at least 1) deaths in a row without a new result the segment is suspect and gets a worker of its own; as many
 /// deaths there quarantine it. Where nothing was heard of the worker since it got the segment it may have been dead
-/// before, so that death counts a quarter. A death that was none (`worker_returned`) does not count. A live segment is
-/// given up to the next keyframe instead (`shed`), as fresh frames are worth more than knowing who is to blame.
+/// before, so that death counts a quarter. A death that was none (`worker_returned`) counts a quarter too. A live
+/// segment is given up to the next keyframe instead (`shed`), as fresh frames are worth more than knowing who is to
+/// blame.
 ///
 /// **Push-back and shedding.** See `stream_limits`.
 ///
@@ -111,7 +112,8 @@ class dispatcher {
   /// The worker is known to be gone: its link broke, its process ended. `excused`: it gave its leases back for reasons
   /// of its own, so nothing counts against its segments.
   void worker_lost(core::worker_id worker, core::time_point now, actions& out, bool excused = false);
-  /// A worker that was lost turns out to be alive, as another worker: its loss no longer counts against what it held.
+  /// A worker that was lost turns out to be alive, as another worker: its loss counts a quarter only against what it
+  /// held.
   void worker_returned(core::worker_id worker);
   void segment_done(core::worker_id worker, core::segment_id segment, core::time_point now, actions& out);
   void segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why, core::time_point now,
@@ -140,6 +142,8 @@ class dispatcher {
   [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
   [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
   [[nodiscard]] const ignored_reports& ignored() const noexcept;
+  /// Leases that ended without all results, for whatever reason but that their worker gave them back.
+  [[nodiscard]] std::uint64_t failed_leases() const noexcept;
 
  private:
   struct state;

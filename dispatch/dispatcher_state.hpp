@@ -29,6 +29,7 @@ struct segment_state {
   std::uint32_t failures = 0;             ///< in a row without a new outcome
   std::uint32_t deaths = 0;               ///< of its workers, likewise, in quarters
   std::uint32_t lonely_deaths = 0;        ///< likewise, of workers that had nothing else
+  std::uint32_t streak = 0;               ///< counts the rows
   bool waiting = false;                   ///< in its stream's queue or among the suspects
   bool suspect = false;
 
@@ -65,6 +66,7 @@ struct blame {
   core::segment_id segment;
   unsigned weight = 0;
   bool lonely = false;
+  std::uint32_t streak = 0; ///< of the segment, then
 };
 
 struct dispatcher::state {
@@ -79,6 +81,7 @@ struct dispatcher::state {
   std::optional<core::segment_id> alone;  ///< the suspect it works on
   std::size_t leases = 0;
   ignored_reports ignored;
+  std::uint64_t failed_leases = 0;
   std::deque<std::pair<core::worker_id, std::vector<blame>>> absent; ///< the last ones lost, that may return
   std::optional<core::time_point> deadline;                          ///< set by shutdown
 

@@ -16,6 +16,7 @@ constexpr std::size_t most_absent = 256;
 void dispatcher::state::fail(stream_state& s, std::uint64_t number, const std::string& why, core::time_point now,
                              actions& out) {
   auto& g = s.segments[number];
+  ++failed_leases;
   g.avoid = g.holder;
   end_lease(s, g);
   if (++g.failures >= config.attempts)
@@ -79,7 +80,10 @@ void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time
   for (const auto& id : held) {
     const bool certain = how == loss::noticed || w->last_seen > find(id)->touched;
     const auto weight = how == loss::excused ? 0U : (certain ? 4U : 1U);
-    if (weight > 0) blames.push_back({id, weight, alone == id});
+    if (const auto& g = *find(id); weight > 0 && g.kept.sums().pending > 0) {
+      ++failed_leases;
+      blames.push_back({id, weight, alone == id, g.streak});
+    }
     die(*find(id.stream), id.number, weight, now, out);
   }
   if (!blames.empty()) absent.emplace_back(worker, std::move(blames));
@@ -91,15 +95,15 @@ void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time
   place_waiting(now, out);
 }
 
-/// What was counted against segments since then may go too far back, but not below nothing.
+/// All but a quarter is taken back: what a segment does to a link, again and again, must come to an end as well.
 void dispatcher::state::acquit(core::worker_id worker) {
   const auto at = std::ranges::find(absent, worker, [](const auto& a) { return a.first; });
   if (at == absent.end()) return;
   for (const auto& b : at->second) {
     auto* g = find(b.segment);
-    if (!g) continue;
-    g->deaths -= std::min(g->deaths, b.weight);
-    if (b.lonely) g->lonely_deaths -= std::min(g->lonely_deaths, b.weight);
+    if (!g || g->streak != b.streak) continue;
+    g->deaths -= b.weight - 1;
+    if (b.lonely) g->lonely_deaths -= b.weight - 1;
     if (!g->waiting) g->suspect = g->deaths >= enough_deaths();
   }
   absent.erase(at);

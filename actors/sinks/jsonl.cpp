@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "actors/result_json.hpp"
+#include "actors/sinks/durable.hpp"
 #include "actors/sinks/sinks.hpp"
 
 namespace penstock::actors::sinks {
@@ -135,7 +136,7 @@ class jsonl_sink : public result_sink {
 
   core::expected<void> close() override {
     if (::close(file_.release()) != 0) return tl::unexpected{os_error(context_.path)};
-    return {};
+    return make_durable(context_.path);
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "actors/sinks/durable.hpp"
 #include "actors/sinks/sinks.hpp"
 #include "media/annotate.hpp"
 #include "media/encoder.hpp"
@@ -42,7 +43,10 @@ class mp4_sink : public result_sink {
 
   std::filesystem::path output() const override { return context_.path; }
 
-  core::expected<void> close() override { return writer_ ? writer_->close() : core::expected<void>{}; }
+  core::expected<void> close() override {
+    if (!writer_) return {};
+    return writer_->close().and_then([this] { return make_durable(context_.path); });
+  }
 
  private:
   core::expected<void> open(const core::frame_view& view) {

@@ -26,6 +26,22 @@ std::optional<core::media_time> time_of(std::int64_t stamp, AVRational base) {
   return core::media_time{av_rescale_q(stamp, base, microsecond_base)};
 }
 
+/// Sees to it that there are zeros behind the packet's bytes. Most memory of FFmpeg is so, but some filters cut packets
+/// short, some demuxers return part of a buffer, and devices their own memory.
+void pad(AVPacket& packet) {
+  const auto size = static_cast<std::size_t>(packet.size);
+  const auto whole = size + core::packet_padding_bytes;
+  if (packet.buf != nullptr && packet.data + whole <= packet.buf->data + packet.buf->size &&
+      std::all_of(packet.data + size, packet.data + whole, [](auto byte) { return byte == 0; }))
+    return;
+  auto* memory = checked(av_buffer_alloc(whole));
+  if (size > 0) std::memcpy(memory->data, packet.data, size);
+  std::memset(memory->data + size, 0, core::packet_padding_bytes);
+  av_buffer_unref(&packet.buf);
+  packet.buf = memory;
+  packet.data = memory->data;
+}
+
 double frame_rate(const AVStream& stream) {
   for (const auto rate : {stream.avg_frame_rate, stream.r_frame_rate})
     if (rate.num > 0 && rate.den > 0) return av_q2d(rate);
@@ -237,6 +253,7 @@ void av_source::take_headers(const AVPacket& packet) {
 
 core::packet_ptr av_source::wrap(av_ptr<AVPacket> source) {
   take_headers(*source);
+  pad(*source);
   auto packet = std::make_shared<core::packet>();
   packet->captured = core::clock::now();
   packet->bytes = {reinterpret_cast<const std::byte*>(source->data), static_cast<std::size_t>(source->size)};

@@ -170,6 +170,12 @@ TEST_CASE("connections that break with all that is under way cost no frame") {
   survive_all({7'000'000, 100}, wrong);
 }
 
+TEST_CASE("frames that break the connection of whoever decodes them are quarantined and their streams go on") {
+  faults wrong;
+  wrong.cuts = 0.004;
+  CHECK(struck(survive_all({11'000'000, 50, true}, wrong).quarantined));
+}
+
 TEST_CASE("workers that leave in order leave nothing undone") {
   faults wrong;
   wrong.leave_every_us = 300'000;

@@ -30,6 +30,7 @@ struct faults {
   double lose_done = 0;
   double duplicate = 0;
   double poison = 0; ///< probability of a packet that kills its worker, whenever it is decoded
+  double cuts = 0;   ///< probability of a packet that breaks its worker's connection, whenever it is decoded
   double fails = 0;  ///< probability of a packet on which workers give the segment up
   double sink_fails = 0;
   std::int64_t until_us = 8'000'000; ///< then they stop

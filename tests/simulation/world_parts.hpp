@@ -35,6 +35,7 @@ struct world::source {
   std::vector<coded_packet> packets;
   std::map<const core::packet*, std::size_t> index_of;
   std::set<std::size_t> kills;
+  std::set<std::size_t> cuts;
   std::set<std::size_t> fails;
 
   // What a run without interruption makes of it.

@@ -17,6 +17,7 @@ void world::add_source(std::uint32_t id) {
     s->index_of[s->packets[i].packet.get()] = i;
     if (rng_.chance(what_.wrong.poison)) s->kills.insert(i);
     if (rng_.chance(what_.wrong.fails)) s->fails.insert(i);
+    if (what_.wrong.cuts > 0 && rng_.chance(what_.wrong.cuts)) s->cuts.insert(i);
   }
   plan(*s);
   auto& ref = *s;

@@ -199,6 +199,10 @@ void world::decode(worker& w, const send_packet& m) {
     crash(w, rng_.chance(0.8));
     return;
   }
+  if (s.cuts.contains(index)) {
+    reset(w);
+    return;
+  }
   ++t.next_ordinal;
   if (t.decoded.empty())
     require(m.packet->access != core::random_access::none, "a segment starts where a decoder can start");

@@ -113,7 +113,8 @@ void hub_loop::doubt(peer& p, clock::time_point now) {
 
 /// The monitor may be ahead of the routing table, and descriptors are used again: sending is what tells.
 void hub_loop::question(clock::time_point now) {
-  std::erase_if(suspects_, [&](const suspect& s) {
+  auto asked = std::exchange(suspects_, {}); // what is served meanwhile may bring new ones
+  std::erase_if(asked, [&](const suspect& s) {
     auto* p = find(s.id);
     if (p == nullptr) return true;
     const bool enough = now >= s.until;
@@ -131,6 +132,7 @@ void hub_loop::question(clock::time_point now) {
     lose(s.id, {core::errc::unavailable, "the connection ended"});
     return true;
   });
+  suspects_.insert(suspects_.end(), asked.begin(), asked.end());
 }
 
 } // namespace penstock::transport

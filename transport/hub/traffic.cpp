@@ -146,7 +146,10 @@ void hub_loop::flush(peer& to, clock::time_point now) {
     switch (send_to(to, *to.next)) {
     case sent::all: to.next.reset(); continue;
     case sent::would_block: return block(to, now);
-    case sent::unreachable: return doubt(to, now); // what it sent before that comes first
+    case sent::unreachable:
+      if (to.accepted != nullptr) return doubt(to, now); // what it sent before that comes first
+      to.next.reset();                                   // part of it may be gone
+      return disconnected(*to.dialled, "the connection ended", now);
     }
   }
   unfinished_.push_back(to.id);

@@ -295,6 +295,7 @@ TEST_CASE("a worker that does not take what it is sent loses its place and may c
   caf::anon_send(w.gate, worker_gone{{5}, "it does not take what it is sent"});
   w.run();
   CHECK(w.words() == world::said{"joined a 5", "gone 5"});
+  REQUIRE(w.hub->listen("tcp://127.0.0.1:0", w.near.events(), false)); // behind the order to close
   machine.send(transport::heartbeat{});
   CHECK(machine.end.next_message<transport::refused>().rejoin);
   machine.hello("a");

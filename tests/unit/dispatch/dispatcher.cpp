@@ -239,20 +239,31 @@ TEST_CASE("a segment that kills its workers is left alone with one, then quarant
   CHECK(t.d.idle());
 }
 
-TEST_CASE("workers that were lost and return did not die of what they held") {
+TEST_CASE("workers that were lost and return did not die of what they held, but may have lost their link by it") {
   desk t;
   t.add(0, lossless());
   t.whole(0, 0);
   t.whole(0, 1);
-  for (std::uint32_t w = 0; w < 20; ++w) {
+  std::uint32_t w = 0;
+  const auto come_and_go = [&] {
     t.out.clear();
     t.join(w, 2);
-    CHECK(t.opened() == leases{{w, t.segment(0, 0)}, {w, t.segment(0, 1)}}); // neither is ever left alone
     t.d.worker_lost({w}, t.now, t.out);
     t.d.worker_returned({w});
+    t.d.worker_returned({w++}); // it returns once
+  };
+  for (int i = 0; i < 4; ++i) { // twice would be enough if they had died
+    come_and_go();
+    CHECK(t.opened() == leases{{w - 1, t.segment(0, 0)}, {w - 1, t.segment(0, 1)}});
   }
-  CHECK(all<quarantine>(t.out).empty());
-  t.d.worker_returned({3}); // again, and nobody knows it any more
+  t.join(w, 2);
+  t.resolve(t.segment(0, 0), 0, 1); // a result clears it
+  t.d.worker_lost({w++}, t.now, t.out);
+  CHECK(t.d.failed_leases() == 10);
+  int lonely = 0;
+  for (; all<quarantine>(t.out).empty() && lonely < 20; ++lonely) come_and_go();
+  CHECK(lonely > 4);
+  CHECK(lonely < 20); // it comes to an end
   t.d.worker_returned({99});
 }
 
