@@ -18,7 +18,8 @@ namespace penstock::transport {
 struct raw_events {
   /// A whole message. Peers exist with their first one.
   std::function<void(peer_id, std::vector<shared_bytes>&& parts)> received;
-  /// The connection ended, or does not take what it is sent (`timeout`).
+  /// The last that is heard of a peer: its connection ended, it does not take what it is sent (`timeout`), or it was
+  /// shut out.
   std::function<void(peer_id, const core::error&)> lost;
 };
 
@@ -43,7 +44,8 @@ class raw_door {
   /// Never blocks. Messages to one peer arrive in order, or the peer is `lost`.
   void send(peer_id to, parts what);
 
-  /// Sends last words; what the peer still sends is thrown away and counted as refused. It is not reported as lost.
+  /// Sends last words; what the peer still sends is thrown away and counted as refused. It is reported as lost, once,
+  /// behind everything that was received from it.
   void shut_out(peer_id peer, parts last_words);
 
   /// With its real port.

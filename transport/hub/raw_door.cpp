@@ -90,8 +90,9 @@ class raw_door::impl final : public hub_guest {
     if (!router_ || at == names_.end()) return;
     const auto name = at->second;
     refused_.fetch_add(1, std::memory_order_relaxed);
-    banned_.insert(name);
+    const bool listened_to = banned_.insert(name).second;
     static_cast<void>(put(name, last_words.header)); // who does not take it does not get it
+    if (listened_to) events_.lost(who, {core::errc::unavailable, "it was shut out"});
   }
 
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
