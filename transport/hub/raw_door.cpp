@@ -124,6 +124,8 @@ class raw_door::impl final : public hub_guest {
       const std::span bytes{static_cast<const std::byte*>(part->data()), part->size()};
       if (whole.size() <= options_.parts) whole.push_back({std::move(part), bytes});
     }
+    // Who connects may choose a routing id that was another's, or its own before.
+    if (const auto known = peers_.find(name); known != peers_.end() && fd >= 0 && known->second.fd != fd) lose(name);
     if (banned_.contains(name)) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return true;
