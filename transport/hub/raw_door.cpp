@@ -175,11 +175,12 @@ class raw_door::impl final : public hub_guest {
   /// The monitor may be ahead of the routing table, and descriptors are used again: sending is what tells.
   void question(clock::time_point now, bool dry) {
     std::erase_if(suspects_, [&](const suspect& s) {
+      const bool enough = now >= s.until;
       const auto at = fds_.find(s.fd);
-      if (at == fds_.end()) return true;
-      if (!dry) return now >= s.until; // what came before the end comes first
+      if (at == fds_.end()) return dry;  // its first message may still wait
+      if (!dry && !enough) return false; // what came before the end comes first
       const auto name = at->second;
-      if (put(name, options_.probe) != sent::unreachable) return now >= s.until;
+      if (put(name, options_.probe) != sent::unreachable) return enough && dry;
       lose(name);
       return true;
     });
