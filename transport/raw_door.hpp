@@ -26,8 +26,11 @@ struct raw_events {
 struct raw_options {
   std::size_t part_bytes = std::size_t{33} << 20U; ///< connections that send larger parts end
   std::size_t parts = 2;                           ///< of one message; one more is passed on, the rest thrown away
-  std::chrono::milliseconds heartbeat{5000};       ///< of ZMTP, to see dead connections
-  std::vector<std::byte> probe;                    ///< a message without meaning, to see whether a peer is there
+  /// What may wait for a peer. One for which there is more does not read, and is lost: so it is above what many streams
+  /// on one connection can have to be told at once. Takes no memory before it is used.
+  std::size_t answers = 1000;
+  std::chrono::milliseconds heartbeat{5000}; ///< of ZMTP, to see dead connections
+  std::vector<std::byte> probe;              ///< a message without meaning, to see whether a peer is there
 };
 
 /// A ROUTER for programs that speak another protocol than that of links; its socket is on a hub's thread. Peer ids are

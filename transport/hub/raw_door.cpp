@@ -24,9 +24,6 @@ constexpr milliseconds longest_doubt{200};
 constexpr milliseconds doubt_interval{5};
 constexpr milliseconds idle_interval{500};
 
-/// What waits for a peer that does not read; answers are few and small.
-constexpr int most_answers = 1000;
-
 } // namespace
 
 class raw_door::impl final : public hub_guest {
@@ -43,7 +40,7 @@ class raw_door::impl final : public hub_guest {
     router_.set(zmq::sockopt::heartbeat_timeout, 3 * heartbeat);
     router_.set(zmq::sockopt::heartbeat_ttl, 3 * heartbeat);
     router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options_.part_bytes));
-    router_.set(zmq::sockopt::sndhwm, most_answers);
+    router_.set(zmq::sockopt::sndhwm, static_cast<int>(options_.answers));
     router_.set(zmq::sockopt::router_mandatory, true);
     monitor_ = std::make_unique<connection_monitor>(context, router_);
     router_.bind(address);
