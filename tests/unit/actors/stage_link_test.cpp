@@ -394,6 +394,32 @@ TEST_CASE("a sender with another topology, or that sends without credit, is turn
   }));
 }
 
+TEST_CASE("a sender that says hello again owes nothing of before, whose outcomes are void", "[actors][scheduler]") {
+  gate_world w{8};
+  sender a{w.address};
+  REQUIRE(a.has_credit(8));
+  a.item(7);
+  REQUIRE(w.taken->are({0}));
+  transport::hello again;
+  again.stages = {"decode"};
+  again.config_digest = "d";
+  a.say(again);
+  REQUIRE(a.has_credit(16));
+  w.answer(0);
+  a.item(9);
+  REQUIRE(w.taken->are({0, 1}));
+  w.answer(1);
+  REQUIRE(a.has_credit(17));
+  const auto answered = a.heard.look([](auto& m) {
+    std::vector<std::uint32_t> out;
+    for (const auto& letter : m.letters)
+      if (const auto* o = std::get_if<transport::outcomes>(&letter.message))
+        for (const auto& each : o->outcomes) out.push_back(each.id.ordinal);
+    return out;
+  });
+  CHECK(answered == std::vector<std::uint32_t>{9});
+}
+
 TEST_CASE("a machine is drained when its senders have their outcomes and say bye", "[actors][scheduler]") {
   gate_world w{2};
   sender a{w.address};
