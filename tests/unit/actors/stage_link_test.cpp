@@ -159,13 +159,69 @@ TEST_CASE(
   CHECK(book.next());
   CHECK(book.answer(node(1), id(0)));
   CHECK_FALSE(book.answer(node(1), id(0)));
-  book.lose(node(1));
+  CHECK(book.lose(node(1)).empty());
   CHECK_FALSE(book.answer(node(1), id(1)));
   book.grant(node(2), 4);
   std::size_t sent = 0;
   while (book.next()) ++sent;
   CHECK(sent == 3);
   for (std::uint32_t n = 1; n < 4; ++n) CHECK(book.answer(node(2), id(n)));
+}
+
+TEST_CASE("an item that kills its machines is given up, and what was beside it is not", "[actors]") {
+  stage_book book;
+  for (std::uint32_t n = 0; n < 3; ++n) book.add(empty_item(n));
+  std::vector<core::result_id> answered;
+  std::vector<core::result_id> given_up;
+  std::uint64_t lost = 0;
+  // Each machine takes two, and dies of item 1; all machines do.
+  while (lost < 20 && answered.size() + given_up.size() < 3) {
+    const auto n = node(lost);
+    book.grant(n, 2);
+    std::vector<core::result_id> here;
+    while (const auto next = book.next()) here.push_back(next->id);
+    if (std::ranges::find(here, id(1)) != here.end()) {
+      const auto of_it = book.lose(n);
+      given_up.insert(given_up.end(), of_it.begin(), of_it.end());
+      ++lost;
+      continue;
+    }
+    for (const auto& each : here) {
+      CHECK(book.answer(n, each));
+      answered.push_back(each);
+    }
+  }
+  CHECK(lost == 3);
+  CHECK(given_up == std::vector{id(1)});
+  CHECK(answered == std::vector{id(0), id(2)});
+}
+
+TEST_CASE("a suspect waits for a machine that has nothing, and is alone there", "[actors]") {
+  stage_book book;
+  book.add(empty_item(0));
+  for (std::uint64_t n = 1; n <= 2; ++n) {
+    book.grant(node(n), 1);
+    CHECK(book.next());
+    CHECK(book.lose(node(n)).empty());
+  }
+  stage_book::assignment unsent;
+  for (std::uint64_t n = 3; n <= 5; ++n) { // whose ends were known before it went out
+    book.grant(node(n), 1);
+    unsent = book.next().value();
+    book.take_back(unsent);
+    CHECK(book.lose(node(n)).empty());
+  }
+  book.add(empty_item(1));
+  book.add(empty_item(2));
+  book.grant(node(6), 4);
+  CHECK(book.next()->id == id(0));
+  CHECK_FALSE(book.next());
+  book.grant(node(7), 4);
+  CHECK(book.next()->to == node(7));
+  CHECK(book.next()->to == node(7));
+  CHECK(book.answer(node(6), id(0)));
+  book.add(empty_item(3));
+  CHECK(book.next()->to == node(6));
 }
 
 TEST_CASE("a machine that leaves is given nothing more and still answers what it has", "[actors]") {
