@@ -316,6 +316,27 @@ TEST_CASE("a machine that dies with items loses none of them, and each outcome a
   CHECK(w.heard->are({0, 1, 2, 3, 4}));
 }
 
+TEST_CASE("an item that every machine is lost with is answered at last, and others go on", "[actors][scheduler]") {
+  link_world w;
+  w.send(0);
+  for (int lost = 0; lost < 3; ++lost) {
+    machine dies;
+    w.name({dies.address});
+    REQUIRE(dies.wait_for(1));
+    dies.say(transport::stage_credit{1});
+    REQUIRE(dies.wait_for(2));
+    CHECK(w.heard->are({}));
+  }
+  CHECK(w.heard->are({0}));
+  machine last;
+  w.name({last.address});
+  REQUIRE(last.wait_for(1));
+  last.say(transport::stage_credit{1});
+  w.send(1);
+  REQUIRE(last.wait_for(2));
+  CHECK(last.items() == std::vector<std::uint32_t>{1});
+}
+
 TEST_CASE("a machine that drains gets nothing more, and a bye when it has answered", "[actors][scheduler]") {
   link_world w;
   machine a;
