@@ -179,7 +179,7 @@ class raw_door::impl final : public hub_guest {
       const auto name = at->second;
       if (put(name, options_.probe) != sent::unreachable) return enough && dry;
       lose(name);
-      return true;
+      return dry; // else something of it may still come, as of a new peer
     });
   }
 
