@@ -163,6 +163,9 @@ core::expected<void> node::impl::open_ingest(const topology::node_config& role, 
     caf::anon_send(to, pusher_gone{peer, why});
   };
   transport::raw_options with;
+  // An opening and a grant for each of its streams may come at once.
+  constexpr std::size_t most_answers = 200'000;
+  with.answers = std::min(2 * config.streams_per_peer + 1000, most_answers);
   with.probe = push::encode(push::alive{}).header;
   auto opened =
       transport::raw_door::open(*hub, role.ingest.listen, std::move(events), topology.security.insecure, with);

@@ -31,6 +31,7 @@ void push_gate_state::configure(push_gate_actor::pointer self, const push_gate_c
 // -- producers --------------------------------------------------------------------------------------------------------
 
 void push_gate_state::on(const pushed_message& message) {
+  if (shut_out_.contains(message.peer.value)) return;
   const auto& parts = *message.parts;
   auto read = push::decode(parts.front().bytes, std::span{parts}.subspan(1), config_.limits);
   if (!read) return shut_out(message.peer, read.error().message);
@@ -142,7 +143,10 @@ void push_gate_state::on(transport::peer_id peer, push::end&& message) {
   if (!std::exchange(s->ended, true)) self_->send(head_, source_ended{*s->id, std::nullopt});
 }
 
-void push_gate_state::on(const pusher_gone& message) { leave(message.peer, message.why.message); }
+void push_gate_state::on(const pusher_gone& message) {
+  shut_out_.erase(message.peer.value);
+  leave(message.peer, message.why.message);
+}
 
 void push_gate_state::leave(transport::peer_id peer, const std::string& why) {
   const auto at = peers_.find(peer.value);
@@ -159,6 +163,7 @@ void push_gate_state::leave(transport::peer_id peer, const std::string& why) {
 
 void push_gate_state::shut_out(transport::peer_id peer, std::string why) {
   spdlog::warn("a producer is refused: {}", why);
+  shut_out_.insert(peer.value);
   config_.shut_out(peer, {"", why});
   leave(peer, why);
 }

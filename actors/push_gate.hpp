@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "actors/push_messages.hpp"
 #include "media/bitstream.hpp"
@@ -24,7 +25,7 @@ using push_outlet = caf::typed_actor<caf::reacts_to<push_opening>, caf::reacts_t
 /// actor.
 struct push_gate_config {
   std::function<void(transport::peer_id, const transport::push::message&)> send;
-  /// Sends last words; nothing more is heard of the peer.
+  /// Sends last words. What the peer sent before is still heard, and passed over; then that it is gone.
   std::function<void(transport::peer_id, const transport::push::error&)> shut_out;
   transport::push::limits limits;
   std::uint64_t max_pixels = 64'000'000;
@@ -99,6 +100,7 @@ class push_gate_state {
   std::unordered_map<std::string, std::unique_ptr<stream>> streams_; ///< by name
   std::unordered_map<core::stream_id, stream*> admitted_;
   std::unordered_map<std::uint64_t, pusher> peers_;
+  std::unordered_set<std::uint64_t> shut_out_; ///< whose messages may still be on the way here
 };
 
 push_gate_actor::behavior_type push_gate(push_gate_actor::stateful_pointer<push_gate_state> self,

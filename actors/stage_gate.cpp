@@ -104,6 +104,8 @@ void stage_gate_state::part(transport::peer_id peer, const std::string& why) {
   spdlog::info("{} sends here no more: {}", at->second.name, why);
   senders_.erase(at);
   std::erase_if(waiting_, [peer](const auto& entry) { return entry.first.peer == peer; });
+  // Or they would be counted against the same peer's next hello.
+  std::erase_if(under_way_, [peer](const auto& entry) { return entry.second.peer == peer; });
   if (draining_ && senders_.empty()) return config_.on_drained();
   std::vector<transport::peer_id> others;
   for (const auto& [other, s] : senders_) others.push_back(other);
@@ -144,15 +146,16 @@ void stage_gate_state::on(const frame_outcomes& message) {
   std::map<transport::peer_id, transport::outcomes> answers;
   for (const auto& outcome : message.outcomes) {
     const auto from = under_way_.extract(outcome.id.segment.number);
-    if (from.empty() || !senders_.contains(from.mapped().peer)) continue;
+    if (from.empty()) continue;
     auto& answer = answers[from.mapped().peer].outcomes.emplace_back(outcome);
     answer.id = from.mapped().id;
   }
   for (const auto& [peer, answer] : answers) {
     const auto n = static_cast<std::uint32_t>(answer.outcomes.size());
-    auto& to = senders_.at(peer);
-    to.granted -= n;
-    to.here -= n;
+    const auto to = senders_.find(peer);
+    if (to == senders_.end()) continue; // expelled while another had its answers
+    to->second.granted -= n;
+    to->second.here -= n;
     send(peer, answer);
     grant(peer);
   }

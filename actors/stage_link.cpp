@@ -54,13 +54,25 @@ void stage_link_state::pump() {
     const auto result = config_.hub->send(next->to, *next->message);
     if (result == transport::send_result::queued) continue;
     const auto at = nodes_.find(next->to);
+    book_.take_back(*next);
     if (result == transport::send_result::full && at != nodes_.end())
       give_up(at, "it does not take what it granted");
     else
-      book_.lose(next->to); // its end is on the way here
+      lose(next->to); // its end is on the way here
   }
   config_.metrics.queue.set(static_cast<double>(book_.waiting()));
   config_.metrics.credit.set(static_cast<double>(book_.credit()));
+}
+
+/// What it had goes elsewhere; what killed it and others before is answered here.
+void stage_link_state::lose(transport::peer_id peer) {
+  frame_outcomes out;
+  for (const auto& id : book_.lose(peer)) {
+    spdlog::error("frame {} of segment {}/{} is given up: machines are lost with it, at last with it alone", id.ordinal,
+                  id.segment.stream.value, id.segment.number);
+    out.outcomes.push_back(core::dropped_outcome(id, core::drop_reason::poison));
+  }
+  if (!out.outcomes.empty()) self_->send(worker_, std::move(out));
 }
 
 // -- from the link ----------------------------------------------------------------------------------------------------
@@ -76,7 +88,7 @@ void stage_link_state::on(const link_down& message) {
   if (at == nodes_.end()) return;
   if (const auto items = book_.under_way(message.peer); items > 0)
     spdlog::warn("{} is away with {} items, which go elsewhere: {}", at->second.address, items, message.why.message);
-  book_.lose(message.peer);
+  lose(message.peer);
   at->second.leaving = false;
   at->second.still = 0;
   if (!at->second.wanted) part_if_done(at);
@@ -97,12 +109,12 @@ void stage_link_state::on(const link_message& message) {
     retire(at);
   } else if (const auto* no = std::get_if<transport::refused>(&m)) {
     if (no->rejoin) {
-      book_.lose(message.peer);
+      book_.release(message.peer);
       on(link_up{message.peer});
     } else {
       spdlog::error("{} refuses this worker: {}", at->second.address, no->reason);
       at->second.leaving = true;
-      book_.lose(message.peer);
+      book_.release(message.peer);
       part_if_done(at);
     }
     pump();
@@ -134,7 +146,7 @@ void stage_link_state::part_if_done(nodes::iterator at) {
   if ((at->second.wanted && !at->second.leaving) || book_.under_way(at->first) > 0) return;
   static_cast<void>(config_.hub->send(at->first, transport::bye{"nothing is left for it"})); // if it is still there
   config_.hub->close(at->first);
-  book_.lose(at->first);
+  book_.release(at->first);
   nodes_.erase(at);
 }
 
@@ -144,7 +156,7 @@ void stage_link_state::give_up(nodes::iterator at, const std::string& why) {
   const auto peer = at->first;
   const auto was = std::move(at->second);
   nodes_.erase(at);
-  book_.lose(peer);
+  lose(peer);
   config_.hub->close(peer, false);
   if (was.wanted && !was.leaving) dial(was.address);
 }

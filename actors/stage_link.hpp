@@ -54,6 +54,7 @@ class stage_link_state {
   void answered(nodes::iterator at, const transport::outcomes& message);
   void retire(nodes::iterator at);
   void part_if_done(nodes::iterator at);
+  void lose(transport::peer_id peer);
   void give_up(nodes::iterator at, const std::string& why);
 
   stage_link_actor::pointer self_ = nullptr;

@@ -68,7 +68,11 @@ core::expected<void> push_session::connect() {
     if (refused_ && refused_->code != core::errc::unavailable) return tl::unexpected{*refused_};
     if (ready && answered_) {
       skipping_ = !lossless();
-      for (std::size_t i = 0; ready && i < kept_.size(); ++i) ready = deliver(kept_[i]);
+      // By number: what the head says to have meanwhile leaves the front.
+      for (auto n = first_kept_; ready && n < first_kept_ + kept_.size(); n = std::max(n + 1, first_kept_)) {
+        const auto next = kept_[n - first_kept_];
+        ready = deliver(next);
+      }
       if (ready) return {};
     }
     last = !ready ? ready.error() : refused_.value_or(last);

@@ -18,15 +18,19 @@ namespace penstock::transport {
 struct raw_events {
   /// A whole message. Peers exist with their first one.
   std::function<void(peer_id, std::vector<shared_bytes>&& parts)> received;
-  /// The connection ended, or does not take what it is sent (`timeout`).
+  /// The last that is heard of a peer: its connection ended, it does not take what it is sent (`timeout`), or it was
+  /// shut out.
   std::function<void(peer_id, const core::error&)> lost;
 };
 
 struct raw_options {
   std::size_t part_bytes = std::size_t{33} << 20U; ///< connections that send larger parts end
   std::size_t parts = 2;                           ///< of one message; one more is passed on, the rest thrown away
-  std::chrono::milliseconds heartbeat{5000};       ///< of ZMTP, to see dead connections
-  std::vector<std::byte> probe;                    ///< a message without meaning, to see whether a peer is there
+  /// What may wait for a peer. One for which there is more does not read, and is lost: so it is above what many streams
+  /// on one connection can have to be told at once. Takes no memory before it is used.
+  std::size_t answers = 1000;
+  std::chrono::milliseconds heartbeat{5000}; ///< of ZMTP, to see dead connections
+  std::vector<std::byte> probe;              ///< a message without meaning, to see whether a peer is there
 };
 
 /// A ROUTER for programs that speak another protocol than that of links; its socket is on a hub's thread. Peer ids are
@@ -43,7 +47,8 @@ class raw_door {
   /// Never blocks. Messages to one peer arrive in order, or the peer is `lost`.
   void send(peer_id to, parts what);
 
-  /// Sends last words; what the peer still sends is thrown away and counted as refused. It is not reported as lost.
+  /// Sends last words; what the peer still sends is thrown away and counted as refused. It is reported as lost, once,
+  /// behind everything that was received from it.
   void shut_out(peer_id peer, parts last_words);
 
   /// With its real port.

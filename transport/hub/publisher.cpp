@@ -17,6 +17,7 @@ class publisher::impl final : public hub_guest {
   void open(zmq::context_t& context, const hub_options& with) override {
     socket_ = zmq::socket_t{context, zmq::socket_type::pub};
     configure(socket_, with);
+    socket_.set(zmq::sockopt::maxmsgsize, std::int64_t{1024}); // that it receives: subscriptions
     secure(socket_, with, true);
     socket_.set(zmq::sockopt::sndhwm, options_.subscriber_messages);
     monitor_ = std::make_unique<connection_monitor>(context, socket_);

@@ -24,9 +24,6 @@ constexpr milliseconds longest_doubt{200};
 constexpr milliseconds doubt_interval{5};
 constexpr milliseconds idle_interval{500};
 
-/// What waits for a peer that does not read; answers are few and small.
-constexpr int most_answers = 1000;
-
 } // namespace
 
 class raw_door::impl final : public hub_guest {
@@ -43,7 +40,7 @@ class raw_door::impl final : public hub_guest {
     router_.set(zmq::sockopt::heartbeat_timeout, 3 * heartbeat);
     router_.set(zmq::sockopt::heartbeat_ttl, 3 * heartbeat);
     router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options_.part_bytes));
-    router_.set(zmq::sockopt::sndhwm, most_answers);
+    router_.set(zmq::sockopt::sndhwm, static_cast<int>(options_.answers));
     router_.set(zmq::sockopt::router_mandatory, true);
     monitor_ = std::make_unique<connection_monitor>(context, router_);
     router_.bind(address);
@@ -90,8 +87,9 @@ class raw_door::impl final : public hub_guest {
     if (!router_ || at == names_.end()) return;
     const auto name = at->second;
     refused_.fetch_add(1, std::memory_order_relaxed);
-    banned_.insert(name);
+    const bool listened_to = banned_.insert(name).second;
     static_cast<void>(put(name, last_words.header)); // who does not take it does not get it
+    if (listened_to) events_.lost(who, {core::errc::unavailable, "it was shut out"});
   }
 
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
@@ -123,6 +121,8 @@ class raw_door::impl final : public hub_guest {
       const std::span bytes{static_cast<const std::byte*>(part->data()), part->size()};
       if (whole.size() <= options_.parts) whole.push_back({std::move(part), bytes});
     }
+    // Who connects may choose a routing id that was another's, or its own before.
+    if (const auto known = peers_.find(name); known != peers_.end() && fd >= 0 && known->second.fd != fd) lose(name);
     if (banned_.contains(name)) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return true;
@@ -172,13 +172,14 @@ class raw_door::impl final : public hub_guest {
   /// The monitor may be ahead of the routing table, and descriptors are used again: sending is what tells.
   void question(clock::time_point now, bool dry) {
     std::erase_if(suspects_, [&](const suspect& s) {
+      const bool enough = now >= s.until;
       const auto at = fds_.find(s.fd);
-      if (at == fds_.end()) return true;
-      if (!dry) return now >= s.until; // what came before the end comes first
+      if (at == fds_.end()) return dry;  // its first message may still wait
+      if (!dry && !enough) return false; // what came before the end comes first
       const auto name = at->second;
-      if (put(name, options_.probe) != sent::unreachable) return now >= s.until;
+      if (put(name, options_.probe) != sent::unreachable) return enough && dry;
       lose(name);
-      return true;
+      return dry; // else something of it may still come, as of a new peer
     });
   }
 

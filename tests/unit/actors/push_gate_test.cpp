@@ -203,6 +203,21 @@ TEST_CASE("the account of a stream goes to its producer, and once more to one th
   CHECK(w.take(w.said) == words{"done a 2/3", "error the stream has ended"});
 }
 
+TEST_CASE("what a connection sent before it was shut out opens no stream, which others may still bring", "[push]") {
+  world w;
+  w.packet(1, 0); // of no stream
+  w.open(1);
+  w.from(1, push::end{"a"});
+  CHECK(w.take(w.said) == words{"out: a packet of a stream that this connection has not opened"});
+  CHECK(w.take(w.heard).empty());
+  w.open(2);
+  CHECK(w.take(w.said).empty());
+  CHECK(w.take(w.heard) == words{"open a"});
+  w.tell(pusher_gone{{1}, {core::errc::unavailable, "shut out"}});
+  w.admit(false);
+  CHECK(w.take(w.said) == words{"credit a 4 0"});
+}
+
 TEST_CASE("a producer that is refused again and again is shut out", "[push]") {
   world w;
   w.open(1);

@@ -159,13 +159,69 @@ TEST_CASE(
   CHECK(book.next());
   CHECK(book.answer(node(1), id(0)));
   CHECK_FALSE(book.answer(node(1), id(0)));
-  book.lose(node(1));
+  CHECK(book.lose(node(1)).empty());
   CHECK_FALSE(book.answer(node(1), id(1)));
   book.grant(node(2), 4);
   std::size_t sent = 0;
   while (book.next()) ++sent;
   CHECK(sent == 3);
   for (std::uint32_t n = 1; n < 4; ++n) CHECK(book.answer(node(2), id(n)));
+}
+
+TEST_CASE("an item that kills its machines is given up, and what was beside it is not", "[actors]") {
+  stage_book book;
+  for (std::uint32_t n = 0; n < 3; ++n) book.add(empty_item(n));
+  std::vector<core::result_id> answered;
+  std::vector<core::result_id> given_up;
+  std::uint64_t lost = 0;
+  // Each machine takes two, and dies of item 1; all machines do.
+  while (lost < 20 && answered.size() + given_up.size() < 3) {
+    const auto n = node(lost);
+    book.grant(n, 2);
+    std::vector<core::result_id> here;
+    while (const auto next = book.next()) here.push_back(next->id);
+    if (std::ranges::find(here, id(1)) != here.end()) {
+      const auto of_it = book.lose(n);
+      given_up.insert(given_up.end(), of_it.begin(), of_it.end());
+      ++lost;
+      continue;
+    }
+    for (const auto& each : here) {
+      CHECK(book.answer(n, each));
+      answered.push_back(each);
+    }
+  }
+  CHECK(lost == 3);
+  CHECK(given_up == std::vector{id(1)});
+  CHECK(answered == std::vector{id(0), id(2)});
+}
+
+TEST_CASE("a suspect waits for a machine that has nothing, and is alone there", "[actors]") {
+  stage_book book;
+  book.add(empty_item(0));
+  for (std::uint64_t n = 1; n <= 2; ++n) {
+    book.grant(node(n), 1);
+    CHECK(book.next());
+    CHECK(book.lose(node(n)).empty());
+  }
+  stage_book::assignment unsent;
+  for (std::uint64_t n = 3; n <= 5; ++n) { // whose ends were known before it went out
+    book.grant(node(n), 1);
+    unsent = book.next().value();
+    book.take_back(unsent);
+    CHECK(book.lose(node(n)).empty());
+  }
+  book.add(empty_item(1));
+  book.add(empty_item(2));
+  book.grant(node(6), 4);
+  CHECK(book.next()->id == id(0));
+  CHECK_FALSE(book.next());
+  book.grant(node(7), 4);
+  CHECK(book.next()->to == node(7));
+  CHECK(book.next()->to == node(7));
+  CHECK(book.answer(node(6), id(0)));
+  book.add(empty_item(3));
+  CHECK(book.next()->to == node(6));
 }
 
 TEST_CASE("a machine that leaves is given nothing more and still answers what it has", "[actors]") {
@@ -258,6 +314,27 @@ TEST_CASE("a machine that dies with items loses none of them, and each outcome a
   CHECK(second.items().size() == 4);
   for (const auto n : {3U, 0U, 2U, 2U, 4U, 1U}) second.say(answer(id(n)));
   CHECK(w.heard->are({0, 1, 2, 3, 4}));
+}
+
+TEST_CASE("an item that every machine is lost with is answered at last, and others go on", "[actors][scheduler]") {
+  link_world w;
+  w.send(0);
+  for (int lost = 0; lost < 3; ++lost) {
+    machine dies;
+    w.name({dies.address});
+    REQUIRE(dies.wait_for(1));
+    dies.say(transport::stage_credit{1});
+    REQUIRE(dies.wait_for(2));
+    CHECK(w.heard->are({}));
+  }
+  CHECK(w.heard->are({0}));
+  machine last;
+  w.name({last.address});
+  REQUIRE(last.wait_for(1));
+  last.say(transport::stage_credit{1});
+  w.send(1);
+  REQUIRE(last.wait_for(2));
+  CHECK(last.items() == std::vector<std::uint32_t>{1});
 }
 
 TEST_CASE("a machine that drains gets nothing more, and a bye when it has answered", "[actors][scheduler]") {
@@ -392,6 +469,32 @@ TEST_CASE("a sender with another topology, or that sends without credit, is turn
       return std::holds_alternative<transport::refused>(l.message);
     });
   }));
+}
+
+TEST_CASE("a sender that says hello again owes nothing of before, whose outcomes are void", "[actors][scheduler]") {
+  gate_world w{8};
+  sender a{w.address};
+  REQUIRE(a.has_credit(8));
+  a.item(7);
+  REQUIRE(w.taken->are({0}));
+  transport::hello again;
+  again.stages = {"decode"};
+  again.config_digest = "d";
+  a.say(again);
+  REQUIRE(a.has_credit(16));
+  w.answer(0);
+  a.item(9);
+  REQUIRE(w.taken->are({0, 1}));
+  w.answer(1);
+  REQUIRE(a.has_credit(17));
+  const auto answered = a.heard.look([](auto& m) {
+    std::vector<std::uint32_t> out;
+    for (const auto& letter : m.letters)
+      if (const auto* o = std::get_if<transport::outcomes>(&letter.message))
+        for (const auto& each : o->outcomes) out.push_back(each.id.ordinal);
+    return out;
+  });
+  CHECK(answered == std::vector<std::uint32_t>{9});
 }
 
 TEST_CASE("a machine is drained when its senders have their outcomes and say bye", "[actors][scheduler]") {
