@@ -49,8 +49,8 @@ class SameResults(FleetTest):
         self.assertEqual(len(worker.says("joined as worker")), 1)
 
     def test_workers_may_be_there_before_their_head_and_say_once_that_they_wait(self):
-        clip = self.clip("clip.mp4", 50)
-        topology = self.fleet_topology({"clip": clip})
+        feed = Feed(self, self.dir / "clip.ts", self.long_clip().read_bytes())
+        topology = self.fleet_topology({"clip": feed.path})
         first = self.head(topology)  # to have an address
         address = first.address()
         first.kill()
@@ -59,9 +59,13 @@ class SameResults(FleetTest):
         for worker in (with_file, without):
             worker.wait_for("trying again")
         head = self.head(topology, "--listen", address)
-        head.finish()
         for worker in (with_file, without):
             worker.wait_until_joined()
+        feed.feed()
+        until(lambda: head.lines("clip"), "results")
+        feed.finish()
+        head.finish()
+        for worker in (with_file, without):
             self.assertLessEqual(len(worker.says("trying again")), 2, worker.errors())  # the head has gone since
             self.assertTrue(worker.running(), worker.errors())
 
