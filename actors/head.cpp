@@ -223,7 +223,7 @@ void head_state::tick() {
   const auto now = core::clock::now();
   for (const auto id : local_) core_->worker_heartbeat(id, now);
   if (stop_deadline_ && now >= *stop_deadline_) core_->shutdown(now, now, actions_);
-  if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon_sinks();
+  if (stop_deadline_ && now >= *stop_deadline_ + sink_patience) abandon();
   core_->tick(now, actions_);
   carry_out();
   if (!finished_) save_checkpoint();
@@ -232,17 +232,18 @@ void head_state::tick() {
   if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
 }
 
-void head_state::abandon_sinks() {
+void head_state::abandon() {
   const auto now = core::clock::now();
   for (std::uint32_t i = 0; i < streams_.size(); ++i) {
     auto& stream = streams_[i];
     if (stream.report.phase == stream_phase::running) {
       const auto settled = stream.acks.give_up();
       core_->acknowledged({i}, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
-    } else if (stream.report.phase == stream_phase::closing ||
-               (stream.report.phase == stream_phase::opening && stream.notes.sinks_unheard > 0)) {
-      sinks_abandoned_ = true;
-      spdlog::error("stream {}: a sink did not finish in time", stream.source.id);
+    } else if (stream.report.phase == stream_phase::closing || stream.report.phase == stream_phase::opening) {
+      const bool source_hangs = stream.report.phase == stream_phase::opening && stream.notes.sinks_unheard == 0;
+      spdlog::error("stream {}: {}", stream.source.id,
+                    source_hangs ? "its source hangs while it is opened" : "a sink did not finish in time");
+      abandoned_ = true;
       finish_stream({i}, stream);
     }
   }
@@ -392,7 +393,7 @@ void head_state::publish() {
   run_report report;
   report.failure = failure_;
   report.shutting_down = stop_deadline_.has_value();
-  report.sinks_abandoned = sinks_abandoned_;
+  report.abandoned = abandoned_;
   for (const auto& stream : streams_) report.streams.push_back(stream.report);
   config_.board->put(std::move(report));
 }

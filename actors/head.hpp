@@ -164,7 +164,7 @@ class head_state {
   [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
   void finish_if_done();
-  void abandon_sinks();
+  void abandon();
   void open_source(core::stream_id id, head_stream& stream);
   void open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec);
   void begin(core::stream_id id, head_stream& stream); ///< its packets may come
@@ -212,7 +212,7 @@ class head_state {
   metrics::dispatch_series series_;
   std::optional<core::time_point> stop_deadline_; ///< set: nothing more is read, and what is left then is dropped
   std::optional<std::string> failure_;
-  bool sinks_abandoned_ = false;
+  bool abandoned_ = false;
   bool finished_ = false;
 };
 

@@ -31,7 +31,7 @@ struct run_report {
   std::vector<stream_report> streams; ///< in the order of the topology
   std::optional<std::string> failure; ///< of the program itself
   bool shutting_down = false;
-  bool sinks_abandoned = false; ///< a sink hangs, so the process cannot end in an orderly way
+  bool abandoned = false; ///< a source or a sink hangs, so the process cannot end in an orderly way
 
   /// Whether a lossless stream lost frames that nobody chose to lose, or the program failed.
   [[nodiscard]] bool lost_something() const;

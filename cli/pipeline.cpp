@@ -152,7 +152,7 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   wait_for_end(running, stop, config.shutdown.grace, shown);
   const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);
-  if (report.sinks_abandoned) std::_Exit(code); // its thread hangs in a write and cannot be joined
+  if (report.abandoned) std::_Exit(code); // a thread hangs in a system call and cannot be joined
   return code;
 }
 

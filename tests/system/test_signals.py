@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM: drain, within the time allowed, and leave complete lines."""
 
+import os
 import signal
 import time
 import unittest
@@ -32,6 +33,17 @@ class Signals(SystemTest):
             self.assertEqual(counts["dropped"], {})
             # The last frames may refer to earlier ones that were not read any more.
             self.assert_identity(program.lines(stream)[:-2])
+
+    def test_a_source_that_hangs_while_it_is_opened_does_not_keep_the_program(self):
+        pipe = self.dir / "nobody.ts"
+        os.mkfifo(pipe)  # nobody writes, so whoever opens it waits
+        hangs = {"id": "hangs", "uri": str(pipe), "policy": "lossless"}
+        program = self.start(self.topology([hangs, LIVE], shutdown={"grace": "1s"}))
+        until(lambda: len(program.lines("live")) >= 10, "the other stream's results")
+        program.terminate()
+        counts = program.finish(code=0)
+        self.assertEqual(counts["hangs"]["received"], 0)
+        self.assertTrue(any("its source hangs while it is opened" in m for m in program.log()), program.errors())
 
     def test_sigterm_finishes_what_was_read(self):
         self.finishes_what_was_read(signal.SIGTERM)
