@@ -165,8 +165,13 @@ class Resume(SystemTest):
         self.assertEqual(self.results(), before)
 
     def test_a_changed_input_is_refused_and_a_fresh_start_takes_it(self):
+        def kill_once_noted(program):
+            noted = self.dir / "kept" / "checkpoint.json"
+            until(lambda: '"id":"a"' in noted.read_text().replace(" ", ""), "a checkpoint of the stream")
+            program.kill()
+
         topology = self.write_topology()
-        self.life(topology, 100, lambda program: program.kill())
+        self.life(topology, 100, kill_once_noted)
         self.clip("a.mp4", 310, *CLIP)
         self.frames["a"] = 310
         self.assert_refused(topology, "stream a: its source has changed")
