@@ -5,6 +5,7 @@
 
 #include "jobs/local/blobs.hpp"
 #include "jobs/local/file.hpp"
+#include "jobs/nats/stores.hpp"
 #include "jobs/sqlite/stores.hpp"
 
 namespace penstock::jobs {
@@ -23,6 +24,13 @@ core::expected<void> open_sqlite(const job_queue_config& config, const wall_cloc
   });
 }
 
+core::expected<void> open_nats(const job_queue_config& config, const wall_clock&, job_stores& into) {
+  return nats::open(config.url).map([&](nats::streams made) {
+    into.ledger = std::move(made.ledger);
+    into.hints = std::move(made.hints);
+  });
+}
+
 core::expected<void> open_local(const job_blobs_config& config, job_stores& into) {
   return local::open(config.path).map([&](std::shared_ptr<blobs> made) { into.blobs = std::move(made); });
 }
@@ -35,7 +43,8 @@ struct backend {
 };
 
 /// What keeps jobs, and what keeps files: a line each.
-constexpr std::array queues{backend{queue_kind::sqlite, "sqlite", open_sqlite}};
+constexpr std::array queues{backend{queue_kind::sqlite, "sqlite", open_sqlite},
+                            backend{queue_kind::nats, "nats", open_nats}};
 constexpr std::array files{backend{blobs_kind::local, "local", open_local}};
 
 template <class Table, class Config, class... Rest>

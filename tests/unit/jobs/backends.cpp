@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 
+#include "tests/unit/jobs/nats_server.hpp"
 #include "tests/unit/jobs/scratch.hpp"
+#include "tests/unit/jobs/server.hpp"
 
 namespace penstock::test {
 namespace {
@@ -20,9 +22,31 @@ class sqlite_backend final : public backend {
   scratch folder_;
 };
 
+class nats_backend final : public backend {
+ public:
+  explicit nats_backend(const std::filesystem::path& program) : url_{nats_server::shared(program).fresh_url()} {}
+
+  topology::jobs_config config() const override {
+    topology::jobs_config out;
+    out.queue.kind = topology::queue_kind::nats;
+    out.queue.url = url_;
+    out.blobs.path = folder_.path("blobs");
+    return out;
+  }
+
+ private:
+  scratch folder_;
+  std::string url_;
+};
+
 std::vector<backend_kind> find_kinds() {
   std::vector<backend_kind> out;
   out.push_back({"sqlite", [] { return std::make_unique<sqlite_backend>(); }});
+  if (const auto program = find_program("nats-server")) {
+    out.push_back({"nats", [program] { return std::make_unique<nats_backend>(*program); }});
+  } else {
+    out.push_back({"nats", nullptr, "no nats-server here; install Debian's package nats-server"});
+  }
   return out;
 }
 

@@ -48,7 +48,8 @@ TEST_CASE("what the file was told is in it after its process was killed in the m
     for (int n = 1; n <= told; ++n)
       CHECK(take(on.ledger->read("job/" + std::to_string(n)))->value == std::to_string(n));
     CHECK_FALSE(take(on.ledger->read("job/" + std::to_string(told + 2)))); // at most one that was not told yet
-    CHECK(take(on.hints->depth()) >= static_cast<std::uint64_t>(told));
+    // A kill between the two writes of a number leaves it without its hint.
+    CHECK(take(on.hints->depth()) + static_cast<std::uint64_t>(round) >= static_cast<std::uint64_t>(told));
     before = take(on.ledger->read("job/" + std::to_string(told + 1))) ? told + 1 : told;
     CHECK(before >= wanted);
   }

@@ -40,25 +40,52 @@ topology::jobs_config config_from_environment() {
 }
 
 /// Everything of a job, part by part; goes on where another ended. Stops where the job is somebody else's.
-void work_on(jobs::job_queue& queue, jobs::claim& held, int log) {
-  const auto input = take(get_blob(queue.blobs(), held.record.input_blob, 1 << 20));
-  const auto parts = (input.size() + part_bytes - 1) / part_bytes;
-  for (auto i = static_cast<std::size_t>(held.record.frames.done); i < parts; ++i) {
-    const auto part = part_of(std::string_view{input}.substr(i * part_bytes, part_bytes));
-    take(put_blob(queue.blobs(), jobs::part_name(held.record.id, std::to_string(i)), bytes_of(part)));
-    const auto noted = queue.progress(held, {i + 1, parts}, "part " + std::to_string(i + 1), lease_time);
-    if (take(noted) != standing::held) return;
+core::expected<void> work_on(jobs::job_queue& queue, jobs::claim& held, int log) {
+  const auto input = get_blob(queue.blobs(), held.record.input_blob, 1 << 20);
+  if (!input) {
+    if (input.error().code == core::errc::not_found) return {}; // a faster worker has ended the job
+    return tl::unexpected{input.error()};
   }
-  auto writer = take(queue.blobs().create(jobs::result_name(held.record.id)));
+  const auto parts = (input->size() + part_bytes - 1) / part_bytes;
+  for (auto i = static_cast<std::size_t>(held.record.frames.done); i < parts; ++i) {
+    const auto part = part_of(std::string_view{*input}.substr(i * part_bytes, part_bytes));
+    const auto name = jobs::part_name(held.record.id, std::to_string(i));
+    if (auto put = put_blob(queue.blobs(), name, bytes_of(part)); !put) return tl::unexpected{put.error()};
+    const auto noted = queue.progress(held, {i + 1, parts}, "part " + std::to_string(i + 1), lease_time);
+    if (!noted) return tl::unexpected{noted.error()};
+    if (*noted != standing::held) return {};
+  }
+  auto writer = queue.blobs().create(jobs::result_name(held.record.id));
+  if (!writer) return tl::unexpected{writer.error()};
   for (std::size_t i = 0; i < parts; ++i) {
     const auto part = get_blob(queue.blobs(), jobs::part_name(held.record.id, std::to_string(i)), 1 << 20);
-    if (!part && part.error().code == core::errc::not_found) return; // a faster worker has ended the job
-    take(writer->write(bytes_of(take(part))));
+    if (!part) {
+      if (part.error().code == core::errc::not_found) return {};
+      return tl::unexpected{part.error()};
+    }
+    if (auto put = (*writer)->write(bytes_of(*part)); !put) return put;
   }
-  take(writer->publish());
-  if (take(queue.complete(held)) != standing::held) return;
+  if (auto put = (*writer)->publish(); !put) return tl::unexpected{put.error()};
+  const auto stands = queue.complete(held);
+  if (!stands) return tl::unexpected{stands.error()};
+  if (*stands != standing::held) return {};
   const auto line = held.record.id + "\n";
   REQUIRE(::write(log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  return {};
+}
+
+/// One job, or a look at the others. True: nothing is left to do.
+core::expected<bool> turn(jobs::job_queue& queue, const std::string& name, int log) {
+  auto got = queue.lease(name, lease_time);
+  if (!got) return tl::unexpected{got.error()};
+  if (*got) {
+    return work_on(queue, **got, log).map([] { return false; });
+  }
+  const auto report = queue.reconcile();
+  if (!report) return tl::unexpected{report.error()};
+  if (report->queued + report->running == 0) return true;
+  std::this_thread::sleep_for(20ms); // as a worker does that has nothing to do
+  return false;
 }
 
 } // namespace
@@ -81,7 +108,7 @@ jobs::job_rules quick_rules() {
 }
 
 worker_process::worker_process(const topology::jobs_config& stores, const std::filesystem::path& log,
-                               const std::string& name) {
+                               const std::string& name, on_error errors) {
   const nlohmann::json text{{"queue", static_cast<int>(stores.queue.kind)},
                             {"queue_path", stores.queue.path.string()},
                             {"queue_url", stores.queue.url},
@@ -90,6 +117,7 @@ worker_process::worker_process(const topology::jobs_config& stores, const std::f
                             {"blobs_url", stores.blobs.url},
                             {"log", log.string()},
                             {"name", name},
+                            {"go_on", errors == on_error::go_on},
                             {"parent", ::getpid()}};
   std::vector<std::string> variables{"PENSTOCK_TEST_WORKER=" + text.dump()};
   for (char** each = environ; *each != nullptr; ++each) variables.emplace_back(*each);
@@ -149,14 +177,10 @@ TEST_CASE("a worker of the tests", "[.worker]") {
   auto stores = jobs::open_stores(test::config_from_environment());
   if (!stores) FAIL(stores.error().message);
   jobs::job_queue queue{std::move(*stores), test::quick_rules()};
+  const auto name = text["name"].get<std::string>();
   while (true) {
-    auto got = test::take(queue.lease(text["name"].get<std::string>(), test::lease_time));
-    if (got) {
-      test::work_on(queue, *got, log);
-      continue;
-    }
-    const auto report = test::take(queue.reconcile());
-    if (report.queued + report.running == 0) break;
-    std::this_thread::sleep_for(20ms); // as a worker does that has nothing to do
+    const auto ended = test::turn(queue, name, log);
+    if (ended && *ended) break;
+    if (!ended && !text["go_on"].get<bool>()) FAIL(ended.error().message);
   }
 }

@@ -20,9 +20,13 @@ namespace penstock::test {
 /// Rules under which a lost worker is noticed soon.
 [[nodiscard]] jobs::job_rules quick_rules();
 
+/// What a worker does about an error of its stores.
+enum class on_error { end, go_on };
+
 class worker_process {
  public:
-  worker_process(const topology::jobs_config& stores, const std::filesystem::path& log, const std::string& name);
+  worker_process(const topology::jobs_config& stores, const std::filesystem::path& log, const std::string& name,
+                 on_error errors = on_error::end);
   worker_process(worker_process&& other) noexcept;
   worker_process& operator=(worker_process&& other) noexcept;
   ~worker_process(); ///< killed, if it runs
