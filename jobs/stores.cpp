@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "jobs/azure/stores.hpp"
 #include "jobs/local/blobs.hpp"
 #include "jobs/local/file.hpp"
 #include "jobs/nats/stores.hpp"
@@ -35,6 +36,17 @@ core::expected<void> open_local(const job_blobs_config& config, job_stores& into
   return local::open(config.path).map([&](std::shared_ptr<blobs> made) { into.blobs = std::move(made); });
 }
 
+core::expected<void> open_azure_queue(const job_queue_config& config, const wall_clock&, job_stores& into) {
+  return azure::open_queue(config.url).map([&](azure::queue_and_container made) {
+    into.ledger = std::move(made.ledger);
+    into.hints = std::move(made.hints);
+  });
+}
+
+core::expected<void> open_azure_blobs(const job_blobs_config& config, job_stores& into) {
+  return azure::open_blobs(config.url).map([&](std::shared_ptr<blobs> made) { into.blobs = std::move(made); });
+}
+
 template <class Kind, class Open>
 struct backend {
   Kind kind;
@@ -44,8 +56,10 @@ struct backend {
 
 /// What keeps jobs, and what keeps files: a line each.
 constexpr std::array queues{backend{queue_kind::sqlite, "sqlite", open_sqlite},
-                            backend{queue_kind::nats, "nats", open_nats}};
-constexpr std::array files{backend{blobs_kind::local, "local", open_local}};
+                            backend{queue_kind::nats, "nats", open_nats},
+                            backend{queue_kind::azure, "azure", open_azure_queue}};
+constexpr std::array files{backend{blobs_kind::local, "local", open_local},
+                           backend{blobs_kind::azure, "azure", open_azure_blobs}};
 
 template <class Table, class Config, class... Rest>
 core::expected<void> open_one(const Table& table, const char* key, const Config& config, Rest&&... rest) {

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "tests/unit/jobs/azurite.hpp"
 #include "tests/unit/jobs/nats_server.hpp"
 #include "tests/unit/jobs/scratch.hpp"
 #include "tests/unit/jobs/server.hpp"
@@ -39,6 +40,23 @@ class nats_backend final : public backend {
   std::string url_;
 };
 
+class azure_backend final : public backend {
+ public:
+  explicit azure_backend(const std::filesystem::path& program) : url_{azurite::shared(program).fresh_url()} {}
+
+  topology::jobs_config config() const override {
+    topology::jobs_config out;
+    out.queue.kind = topology::queue_kind::azure;
+    out.queue.url = url_;
+    out.blobs.kind = topology::blobs_kind::azure;
+    out.blobs.url = url_;
+    return out;
+  }
+
+ private:
+  std::string url_;
+};
+
 std::vector<backend_kind> find_kinds() {
   std::vector<backend_kind> out;
   out.push_back({"sqlite", [] { return std::make_unique<sqlite_backend>(); }});
@@ -46,6 +64,11 @@ std::vector<backend_kind> find_kinds() {
     out.push_back({"nats", [program] { return std::make_unique<nats_backend>(*program); }});
   } else {
     out.push_back({"nats", nullptr, "no nats-server here; install Debian's package nats-server"});
+  }
+  if (const auto program = find_azurite()) {
+    out.push_back({"azure", [program] { return std::make_unique<azure_backend>(*program); }});
+  } else {
+    out.push_back({"azure", nullptr, "no azurite here; run tools/setup.sh test"});
   }
   return out;
 }
