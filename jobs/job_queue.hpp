@@ -40,7 +40,7 @@ struct job_rules {
   milliseconds keep_finished{7LL * 86'400'000}; ///< final jobs and their results are removed after that
   bool keep_inputs = false;                     ///< keep the input of a job that is done
   std::size_t page = 256;                       ///< records a request
-  std::size_t blobs_per_pass = 2'048;           ///< blobs that one `reconcile` looks at
+  std::size_t blobs_per_pass = 256;             ///< blobs that one `reconcile` looks at
   std::size_t longest_checkpoint = 256 * 1024;  ///< bytes
 
   /// Error: `bad_config`, which names the rule.

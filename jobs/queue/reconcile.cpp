@@ -180,8 +180,13 @@ core::expected<void> job_queue::reconcile_dead(pass& run) {
   });
 }
 
-/// Ids sort by time, so the jobs that may be old enough are the first ones.
+/// Ids sort by time, so the jobs that may be old enough are the first ones, and mostly the very first is not.
 core::expected<void> job_queue::forget_finished(pass& run) {
+  const auto oldest = stores_.ledger->list(queue::job_prefix, {}, 1);
+  if (!oldest) return tl::unexpected{oldest.error()};
+  if (oldest->entries.empty()) return {};
+  const auto first = std::string_view{oldest->entries.front().key}.substr(queue::job_prefix.size());
+  if (is_job_id(first) && run.now - time_of_id(first) <= rules_.keep_finished) return {};
   std::string after;
   while (true) {
     auto page = stores_.ledger->list(queue::job_prefix, after, rules_.page);

@@ -218,6 +218,33 @@ TEST_CASE("a repeated request with the same key gets the same job, and only one 
   CHECK(take(queue.put(some_request(held.record.idempotency_key))).record.state == job_state::done);
 }
 
+TEST_CASE("two requests with one key at the same moment get one job") {
+  // The second comes before each request that the first makes of its stores.
+  for (int comes_at = 0;; ++comes_at) {
+    rig with;
+    auto queue = with.queue();
+    auto other = with.queue();
+    auto left = comes_at;
+    std::optional<jobs::put_answer> second;
+    with.world.rates.interleave = 1;
+    with.world.somebody_else = [&] {
+      if (left-- == 0) second = take(other.put(some_request("k")));
+    };
+    const auto first = take(queue.put(some_request("k")));
+    with.world.somebody_else = nullptr;
+    if (!second) {
+      CHECK(comes_at > 6);
+      break;
+    }
+    INFO(comes_at);
+    CHECK(first.record.id == second->record.id);
+    CHECK(first.created != second->created);
+    CHECK(take(queue.list(std::nullopt, "", 10)).jobs.size() == 1);
+    CHECK(take(queue.lease("a", 30s)));
+    CHECK_FALSE(take(queue.lease("b", 30s)));
+  }
+}
+
 TEST_CASE("a request that died anywhere on its way is accepted once when it is repeated") {
   // One crash before each request that a put makes, until a put makes fewer.
   for (int crash_at = 0;; ++crash_at) {
