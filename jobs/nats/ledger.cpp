@@ -18,7 +18,7 @@ constexpr int no_message = 10037;
 struct kept {
   std::string value;
   std::uint64_t sequence = 0;
-  bool is_removed = false; ///< a mark that the key is gone, which has not been purged yet
+  bool is_removed = false; ///< a mark that the key is gone, which is still there
 };
 
 class nats_ledger final : public jobs::ledger {
@@ -48,8 +48,7 @@ class nats_ledger final : public jobs::ledger {
     auto marked = publish(key, {}, sequence, {{"KV-Operation", "DEL"}});
     if (!marked) return tl::unexpected{marked.error()};
     if (!*marked) return false;
-    // The mark is as good as nothing; that it goes, too, only saves space.
-    static_cast<void>(purge(subject_of(key), **marked));
+    drop(**marked);
     return true;
   }
 
@@ -75,7 +74,7 @@ class nats_ledger final : public jobs::ledger {
       if (!there) return tl::unexpected{there.error()};
       if (!*there) continue;
       if ((*there)->is_removed) {
-        static_cast<void>(purge(subject_of(key), (*there)->sequence));
+        drop((*there)->sequence);
         continue;
       }
       out.entries.push_back({key, std::move((*there)->value), std::to_string((*there)->sequence)});
@@ -143,12 +142,12 @@ class nats_ledger final : public jobs::ledger {
     return out;
   }
 
-  core::expected<void> purge(const std::string& subject, std::uint64_t up_to) {
-    const json wanted{{"filter", subject}, {"seq", up_to + 1}};
-    auto answer = over_->api("$JS.API.STREAM.PURGE." + stream_, wanted.dump());
-    if (!answer) return tl::unexpected{answer.error()};
-    if (answer->error != 0) return refused(stream_, *answer);
-    return {};
+  /// Removes a mark, if it is still the last message of its key. Not by a purge of its subject: up to 2.9.17 a server
+  /// that recovers from a crash purges the whole stream then (nats-server issue 4196).
+  void drop(std::uint64_t sequence) {
+    const json wanted{{"seq", sequence}, {"no_erase", true}};
+    // A mark is as good as nothing; that it goes only saves space, and `list` tries again.
+    static_cast<void>(over_->api("$JS.API.STREAM.MSG.DELETE." + stream_, wanted.dump()));
   }
 
   core::expected<std::vector<std::string>> keys_below(std::string_view prefix) {
@@ -190,7 +189,7 @@ core::expected<std::shared_ptr<jobs::ledger>> open_ledger(std::shared_ptr<connec
                       {"discard", "new"},
                       {"storage", "file"},
                       {"num_replicas", to.replicas},
-                      {"deny_delete", true},
+                      {"deny_delete", false},
                       {"allow_rollup_hdrs", true},
                       // Reads are answered by the leader: those of a follower may be old.
                       {"allow_direct", false}};

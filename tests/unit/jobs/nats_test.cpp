@@ -1,8 +1,11 @@
 #include <signal.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <thread>
 
+#include "jobs/azure/http.hpp"
 #include "jobs/nats/address.hpp"
 #include "jobs/nats/stores.hpp"
 #include "tests/simulation/random.hpp"
@@ -50,7 +53,7 @@ namespace {
 class cluster {
  public:
   explicit cluster(std::filesystem::path program) : program_{std::move(program)} {
-    for (auto& node : nodes_) node = {test::free_port(), test::free_port(), {}};
+    for (auto& node : nodes_) node = {test::free_port(), test::free_port(), test::free_port(), {}};
     for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
   }
 
@@ -60,11 +63,27 @@ class cluster {
     auto& node = nodes_[i];
     const auto name = "n" + std::to_string(i);
     node.process = test::server{{program_.string(), "-a", "127.0.0.1", "-p", std::to_string(node.port), "-js", "-sd",
-                                 folder_.path(name).string(), "-n", name, "--cluster_name", "test", "--cluster",
-                                 at(node.route_port), "--routes", routes},
+                                 folder_.path(name).string(), "-n", name, "-m", std::to_string(node.monitor_port),
+                                 "--cluster_name", "test", "--cluster", at(node.route_port), "--routes", routes},
                                 folder_.path("log" + std::to_string(i))};
     REQUIRE(test::wait_until([&] { return test::answers(node.port); }, 30s));
   }
+
+  /// Whether all servers say that they have caught up with each other. Killing the next one before loses records that
+  /// were acknowledged (2.9.10; docs/jobs.md).
+  [[nodiscard]] bool is_healthy() {
+    health_.clear();
+    bool all = true;
+    for (const auto& node : nodes_) {
+      jobs::azure::http_request request;
+      request.url = "http://127.0.0.1:" + std::to_string(node.monitor_port) + "/healthz";
+      const auto answer = http_.once(request);
+      all = all && answer && answer->status == 200;
+      health_ += (answer ? answer->body : answer.error().message) + "\n";
+    }
+    return all;
+  }
+  [[nodiscard]] const std::string& health() const { return health_; }
 
   void kill(std::size_t i) { nodes_[i].process.stop(SIGKILL); }
 
@@ -78,6 +97,7 @@ class cluster {
   struct machine {
     int port = 0;
     int route_port = 0;
+    int monitor_port = 0;
     test::server process;
   };
 
@@ -86,6 +106,8 @@ class cluster {
   std::filesystem::path program_;
   test::scratch folder_;
   std::array<machine, 3> nodes_;
+  jobs::azure::http_client http_;
+  std::string health_;
 };
 
 } // namespace
@@ -98,7 +120,13 @@ TEST_CASE("with three servers, of which one after the other is killed, each job 
   }
   cluster servers{*program};
   test::scratch folder;
-  test::random draws{31};
+  // More of both is a longer way to the same end: PENSTOCK_NATS_KILLS, PENSTOCK_NATS_SEED.
+  const auto from_environment = [](const char* name, int otherwise) {
+    const auto* text = std::getenv(name);
+    return text != nullptr ? std::stoi(text) : otherwise;
+  };
+  const auto kills = from_environment("PENSTOCK_NATS_KILLS", 3);
+  test::random draws{static_cast<std::uint64_t>(from_environment("PENSTOCK_NATS_SEED", 31))};
   topology::jobs_config config;
   config.queue = {topology::queue_kind::nats, {}, servers.url()};
   config.blobs.path = folder.path("blobs");
@@ -130,24 +158,37 @@ TEST_CASE("with three servers, of which one after the other is killed, each job 
         60s));
   };
   std::vector<test::worker_process> workers;
+  constexpr auto lease = 10s; // longer than a cluster takes for a new leader
   for (int i = 0; i < 20; ++i) put(i);
   for (int i = 0; i < 2; ++i) {
-    workers.emplace_back(config, folder.path("done"), "w" + std::to_string(i), test::on_error::go_on);
+    workers.emplace_back(config, folder.path("done"), "w" + std::to_string(i), test::on_error::go_on, lease);
   }
-  constexpr int kills = 3;
   for (int i = 0; i < kills; ++i) {
     const auto victim = static_cast<std::size_t>(draws.between(0, 2));
     servers.kill(victim);
     for (int j = 0; j < 20; ++j) put(20 + 20 * i + j); // under way without it
     servers.start(victim);
+    const auto healthy = test::wait_until([&] { return servers.is_healthy(); }, 60s);
+    INFO("after kill " << i + 1 << ", of server " << victim << ":\n" << servers.health());
+    REQUIRE(healthy);
+    for (auto& worker : workers) {
+      if (worker.is_running()) continue; // else it found nothing left to do
+      worker = test::worker_process{config, folder.path("done"), "again", test::on_error::go_on, lease};
+    }
   }
-  workers.emplace_back(config, folder.path("done"), "last", test::on_error::go_on); // the others may have run dry
+  workers.emplace_back(config, folder.path("done"), "last", test::on_error::go_on, lease);
   for (auto& worker : workers) CHECK(worker.wait(200s) == 0);
   for (const auto& [id, result] : wanted) {
+    INFO(id);
     const auto record = take(queue.get(id));
-    REQUIRE(record);
+    if (!record) {
+      FAIL_CHECK("the record is lost");
+      continue;
+    }
+    INFO(encode(*record));
     CHECK(record->state == jobs::job_state::done);
+    if (record->state != jobs::job_state::done) continue;
     CHECK(take(get_blob(queue.blobs(), record->result_blob, 1 << 20)) == result);
   }
-  CHECK(wanted.size() == 20 * (kills + 1));
+  CHECK(wanted.size() == static_cast<std::size_t>(20 * (kills + 1)));
 }

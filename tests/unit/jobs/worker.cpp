@@ -22,7 +22,6 @@ namespace {
 using namespace std::chrono_literals;
 using jobs::standing;
 
-constexpr auto lease_time = 600ms;
 constexpr std::size_t part_bytes = 40;
 
 std::string part_of(std::string_view input) { return core::to_hex(core::sha256(bytes_of(input))) + "\n"; }
@@ -39,8 +38,14 @@ topology::jobs_config config_from_environment() {
   return out;
 }
 
+struct worker_settings {
+  std::string name;
+  int log = -1; ///< file of granted `complete`s
+  jobs::milliseconds lease{};
+};
+
 /// Everything of a job, part by part; goes on where another ended. Stops where the job is somebody else's.
-core::expected<void> work_on(jobs::job_queue& queue, jobs::claim& held, int log) {
+core::expected<void> work_on(jobs::job_queue& queue, jobs::claim& held, const worker_settings& mine) {
   const auto input = get_blob(queue.blobs(), held.record.input_blob, 1 << 20);
   if (!input) {
     if (input.error().code == core::errc::not_found) return {}; // a faster worker has ended the job
@@ -51,7 +56,7 @@ core::expected<void> work_on(jobs::job_queue& queue, jobs::claim& held, int log)
     const auto part = part_of(std::string_view{*input}.substr(i * part_bytes, part_bytes));
     const auto name = jobs::part_name(held.record.id, std::to_string(i));
     if (auto put = put_blob(queue.blobs(), name, bytes_of(part)); !put) return tl::unexpected{put.error()};
-    const auto noted = queue.progress(held, {i + 1, parts}, "part " + std::to_string(i + 1), lease_time);
+    const auto noted = queue.progress(held, {i + 1, parts}, "part " + std::to_string(i + 1), mine.lease);
     if (!noted) return tl::unexpected{noted.error()};
     if (*noted != standing::held) return {};
   }
@@ -70,16 +75,16 @@ core::expected<void> work_on(jobs::job_queue& queue, jobs::claim& held, int log)
   if (!stands) return tl::unexpected{stands.error()};
   if (*stands != standing::held) return {};
   const auto line = held.record.id + "\n";
-  REQUIRE(::write(log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  REQUIRE(::write(mine.log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
   return {};
 }
 
 /// One job, or a look at the others. True: nothing is left to do.
-core::expected<bool> turn(jobs::job_queue& queue, const std::string& name, int log) {
-  auto got = queue.lease(name, lease_time);
+core::expected<bool> turn(jobs::job_queue& queue, const worker_settings& mine) {
+  auto got = queue.lease(mine.name, mine.lease);
   if (!got) return tl::unexpected{got.error()};
   if (*got) {
-    return work_on(queue, **got, log).map([] { return false; });
+    return work_on(queue, **got, mine).map([] { return false; });
   }
   const auto report = queue.reconcile();
   if (!report) return tl::unexpected{report.error()};
@@ -108,7 +113,7 @@ jobs::job_rules quick_rules() {
 }
 
 worker_process::worker_process(const topology::jobs_config& stores, const std::filesystem::path& log,
-                               const std::string& name, on_error errors) {
+                               const std::string& name, on_error errors, jobs::milliseconds lease) {
   const nlohmann::json text{{"queue", static_cast<int>(stores.queue.kind)},
                             {"queue_path", stores.queue.path.string()},
                             {"queue_url", stores.queue.url},
@@ -118,6 +123,7 @@ worker_process::worker_process(const topology::jobs_config& stores, const std::f
                             {"log", log.string()},
                             {"name", name},
                             {"go_on", errors == on_error::go_on},
+                            {"lease_ms", lease.count()},
                             {"parent", ::getpid()}};
   std::vector<std::string> variables{"PENSTOCK_TEST_WORKER=" + text.dump()};
   for (char** each = environ; *each != nullptr; ++each) variables.emplace_back(*each);
@@ -177,9 +183,10 @@ TEST_CASE("a worker of the tests", "[.worker]") {
   auto stores = jobs::open_stores(test::config_from_environment());
   if (!stores) FAIL(stores.error().message);
   jobs::job_queue queue{std::move(*stores), test::quick_rules()};
-  const auto name = text["name"].get<std::string>();
+  const test::worker_settings mine{text["name"].get<std::string>(), log,
+                                   jobs::milliseconds{text["lease_ms"].get<std::int64_t>()}};
   while (true) {
-    const auto ended = test::turn(queue, name, log);
+    const auto ended = test::turn(queue, mine);
     if (ended && *ended) break;
     if (!ended && !text["go_on"].get<bool>()) FAIL(ended.error().message);
   }

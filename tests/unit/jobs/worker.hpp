@@ -26,7 +26,7 @@ enum class on_error { end, go_on };
 class worker_process {
  public:
   worker_process(const topology::jobs_config& stores, const std::filesystem::path& log, const std::string& name,
-                 on_error errors = on_error::end);
+                 on_error errors = on_error::end, jobs::milliseconds lease = jobs::milliseconds{600});
   worker_process(worker_process&& other) noexcept;
   worker_process& operator=(worker_process&& other) noexcept;
   ~worker_process(); ///< killed, if it runs
