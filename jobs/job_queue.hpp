@@ -72,7 +72,7 @@ struct job_page {
 struct claim {
   job record;
   std::string version; ///< of the record
-  hint told;           ///< what led here
+  hint told;           ///< what led here; without a receipt where it was found without the queue
 
   [[nodiscard]] std::uint64_t epoch() const noexcept { return record.epoch; }
 };
@@ -138,7 +138,8 @@ class job_queue {
   /// About how many hints there are: jobs that wait or are worked on, and repeated hints.
   [[nodiscard]] core::expected<std::uint64_t> depth();
 
-  /// A job to work on, or nullopt where the queue knows of none.
+  /// A job to work on, or nullopt where the queue knows of none. While the queue cannot be asked, jobs are looked for
+  /// in the ledger; its error comes back where there are none.
   [[nodiscard]] core::expected<std::optional<claim>> lease(std::string_view worker, milliseconds duration);
 
   /// Renews a lease; at a third of its duration is a good time.
@@ -190,6 +191,10 @@ class job_queue {
   void lose(job& record, wall_time now) const;
   void tell(std::string_view id);
   void forget(const hint& told);
+  void hide(hint& told, milliseconds time);
+  void release(const hint& told, milliseconds delay);
+  core::expected<std::optional<claim>> lease_untold(std::string_view worker, milliseconds duration,
+                                                    const core::error& why);
   core::expected<std::uint64_t> remove_blobs(const job& record);
   void clean_up(const job& record);
 
@@ -209,7 +214,8 @@ class job_queue {
   wall_clock clock_;
   random_bits random_;
   std::mutex sweep_mutex_;
-  std::string sweep_after_; ///< last blob looked at
+  std::string sweep_after_;  ///< last blob looked at
+  std::string untold_after_; ///< last index entry looked at while the queue was away
   std::atomic<std::uint64_t> hint_faults_{0};
   std::atomic<std::uint64_t> cleanup_faults_{0};
 };

@@ -45,8 +45,19 @@ void job_queue::tell(std::string_view id) {
   if (!stores_.hints->push(id)) ++hint_faults_;
 }
 
+// A job that was found without a hint has none to change.
+
 void job_queue::forget(const hint& told) {
-  if (!stores_.hints->acknowledge(told)) ++hint_faults_;
+  if (!told.receipt.empty() && !stores_.hints->acknowledge(told)) ++hint_faults_;
+}
+
+void job_queue::hide(hint& told, milliseconds time) {
+  if (!told.receipt.empty() && !stores_.hints->extend(told, time)) ++hint_faults_;
+}
+
+/// The job is to be looked at again after a while.
+void job_queue::release(const hint& told, milliseconds delay) {
+  if (!told.receipt.empty() && !stores_.hints->release(told, delay)) ++hint_faults_;
 }
 
 core::expected<std::optional<job>> job_queue::visible(std::string_view id) {

@@ -132,7 +132,10 @@ core::expected<std::optional<claim>> job_queue::lease(std::string_view worker, m
   constexpr int most_hints = 64;
   for (int i = 0; i < most_hints; ++i) {
     auto told = stores_.hints->pop(duration);
-    if (!told) return tl::unexpected{told.error()};
+    if (!told) {
+      ++hint_faults_;
+      return lease_untold(worker, duration, told.error());
+    }
     if (!*told) return std::nullopt;
     if (!is_job_id((*told)->job)) {
       forget(**told);
@@ -147,11 +150,43 @@ core::expected<std::optional<claim>> job_queue::lease(std::string_view worker, m
     if (taken->got) return claim{std::move(taken->got->record), std::move(taken->got->version), std::move(**told)};
     if (!taken->later) {
       forget(**told);
-    } else if (!stores_.hints->release(**told, std::max(milliseconds{1}, *taken->later - clock_()))) {
-      ++hint_faults_;
+    } else {
+      release(**told, std::max(milliseconds{1}, *taken->later - clock_()));
     }
   }
   return std::nullopt;
+}
+
+/// Work goes on while the queue of hints is away: the ledger knows the jobs, too. From where the last look ended, so
+/// that a job which cannot be taken is not the only one that is looked at.
+core::expected<std::optional<claim>> job_queue::lease_untold(std::string_view worker, milliseconds duration,
+                                                             const core::error& why) {
+  std::string after;
+  {
+    const std::lock_guard lock{sweep_mutex_};
+    after = untold_after_;
+  }
+  constexpr std::size_t most_looks = 32;
+  const auto page = stores_.ledger->list(queue::open_prefix, after, most_looks);
+  if (!page) return tl::unexpected{page.error()};
+  std::optional<claim> out;
+  for (const auto& mark : page->entries) {
+    after = mark.key;
+    const auto id = mark.key.substr(queue::open_prefix.size());
+    auto taken = take(id, worker, duration);
+    if (!taken) {
+      if (taken.error().code == core::errc::corrupt) continue; // `reconcile` counts them
+      return tl::unexpected{taken.error()};
+    }
+    if (!taken->got) continue;
+    out = claim{std::move(taken->got->record), std::move(taken->got->version), {id, {}}};
+    break;
+  }
+  const auto at_end = page->last && (page->entries.empty() || after == page->entries.back().key);
+  const std::lock_guard lock{sweep_mutex_};
+  untold_after_ = at_end ? std::string{} : after;
+  if (!out) return tl::unexpected{why};
+  return out;
 }
 
 /// Changes the record of a claim that is still held; the claim follows.
@@ -180,7 +215,7 @@ core::expected<standing> job_queue::step(claim& held, Edit edit) {
 
 core::expected<standing> job_queue::extend(claim& held, milliseconds duration) {
   auto stands = step(held, [&](job& record, wall_time now) { record.held->expires = now + duration; });
-  if (stands && *stands == standing::held && !stores_.hints->extend(held.told, duration)) ++hint_faults_;
+  if (stands && *stands == standing::held) hide(held.told, duration);
   return stands;
 }
 
@@ -195,7 +230,7 @@ core::expected<standing> job_queue::progress(claim& held, frame_progress frames,
     record.frames = frames;
     record.checkpoint = checkpoint;
   });
-  if (stands && *stands == standing::held && !stores_.hints->extend(held.told, duration)) ++hint_faults_;
+  if (stands && *stands == standing::held) hide(held.told, duration);
   return stands;
 }
 
@@ -233,8 +268,8 @@ core::expected<standing> job_queue::fail(claim& held, std::string error, retry a
   if (!stands) return stands;
   if (*stands != standing::held || held.record.state == job_state::dead) {
     forget(held.told);
-  } else if (!stores_.hints->release(held.told, wait)) {
-    ++hint_faults_;
+  } else {
+    release(held.told, wait);
   }
   return stands;
 }
@@ -249,8 +284,8 @@ core::expected<standing> job_queue::give_back(claim& held) {
   if (!stands) return stands;
   if (*stands != standing::held) {
     forget(held.told);
-  } else if (!stores_.hints->release(held.told, milliseconds{0})) {
-    ++hint_faults_;
+  } else {
+    release(held.told, milliseconds{0});
   }
   return stands;
 }

@@ -359,6 +359,31 @@ TEST_CASE("jobs whose hints are lost are told of again, and a long backlog is no
   CHECK(leased == 10);
 }
 
+TEST_CASE("while the queue of hints is away jobs are accepted, worked on and done all the same") {
+  rig with;
+  auto queue = with.queue();
+  with.world.hints_are_away = true;
+  for (int i = 0; i < 70; ++i) take(queue.put(some_request()));
+  auto busy = take(queue.lease("a", 1h)).value();
+  int done = 0;
+  for (int i = 0; i < 200; ++i) {
+    auto got = queue.lease("b", 30s);
+    if (!got) continue; // this part of the ledger holds nothing; the next look goes on behind it
+    auto held = **got;
+    CHECK(held.record.id != busy.record.id);
+    CHECK(take(queue.extend(held, 30s)) == standing::held);
+    publish(queue, held);
+    CHECK(take(queue.complete(held)) == standing::held);
+    ++done;
+  }
+  CHECK(done == 69);
+  CHECK(queue.lease("b", 30s).error().code == core::errc::unavailable);
+  CHECK(take(queue.fail(busy, "no")) == standing::held);
+  with.world.now += 10s;
+  CHECK(take(queue.lease("b", 30s))->record.id == busy.record.id);
+  CHECK(queue.faults().hints > 100);
+}
+
 TEST_CASE("a hint that comes twice leads to one lease, and the other is kept until the lease may have ended") {
   rig with;
   auto queue = with.queue();

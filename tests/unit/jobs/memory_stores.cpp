@@ -103,6 +103,7 @@ class memory_hints final : public jobs::hints {
 
   core::expected<void> push(std::string_view job) override {
     return request(world_, [&]() -> core::expected<void> {
+      if (world_.hints_are_away) return away();
       if (world_.draws.chance(world_.rates.lost_hint)) return {};
       const auto copies = world_.draws.chance(world_.rates.doubled_hint) ? 2 : 1;
       for (int i = 0; i < copies; ++i) world_.hints[++world_.hint_numbers] = {std::string{job}, world_.now, 0};
@@ -112,6 +113,7 @@ class memory_hints final : public jobs::hints {
 
   core::expected<std::optional<jobs::hint>> pop(jobs::milliseconds invisible_for) override {
     return request(world_, [&]() -> core::expected<std::optional<jobs::hint>> {
+      if (world_.hints_are_away) return away();
       const auto early = world_.draws.chance(world_.rates.early_hint);
       for (auto& [number, told] : world_.hints) {
         if (!early && told.visible > world_.now) continue;

@@ -59,6 +59,7 @@ class memory_world {
   random draws;
   jobs::wall_time now{std::chrono::milliseconds{1'700'000'000'000}};
   fault_rates rates;
+  bool hints_are_away = false;
   std::function<void()> somebody_else;
   std::map<std::string, stored> entries;
   std::map<std::uint64_t, told> hints;
