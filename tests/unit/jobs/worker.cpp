@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -188,6 +189,10 @@ TEST_CASE("a worker of the tests", "[.worker]") {
   while (true) {
     const auto ended = test::turn(queue, mine);
     if (ended && *ended) break;
-    if (!ended && !text["go_on"].get<bool>()) FAIL(ended.error().message);
+    if (ended) continue;
+    if (!text["go_on"].get<bool>()) FAIL(ended.error().message);
+    if (std::getenv("PENSTOCK_TEST_VERBOSE") != nullptr) {
+      std::fprintf(stderr, "%s: %s\n", mine.name.c_str(), ended.error().message.c_str());
+    }
   }
 }
