@@ -19,8 +19,10 @@ LAYERS = {
     "inference": ["core", "kernels"],
     "transport": ["core"],
     "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport"],
+    "gateway": ["core", "metrics"],
     "cli": [
         "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "actors",
+        "gateway",
     ],
 }
 
@@ -38,6 +40,8 @@ LIBRARIES = {
     "prometheus-cpp": (r"prometheus/", ["metrics"]),
     "civetweb": (r"civetweb|CivetServer", ["metrics"]),
     "CLI11": (r"CLI/", ["cli"]),
+    "Boost": (r"boost/", ["gateway"]),
+    "OpenSSL": (r"openssl/", ["gateway"]),
 }
 
 # vocabulary libraries of the whole house; core and dispatch know only the standard library and tl::expected

@@ -1,0 +1,7 @@
+#include "gateway/routes/context.hpp"
+
+namespace penstock::gateway::routes {
+
+void add_console(table&, const context&) {}
+
+} // namespace penstock::gateway::routes
