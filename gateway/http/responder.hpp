@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@ struct streamed {
   response head; ///< its body is not used
   std::shared_ptr<byte_source> pieces;
   framing how = framing::chunks;
+  std::chrono::microseconds spacing{0};    ///< shortest time between two pieces
   std::chrono::milliseconds keep_alive{0}; ///< 0: nothing is sent while no piece comes
   std::string keep_alive_piece;            ///< what is sent then; WebSockets get a ping
 };

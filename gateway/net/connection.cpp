@@ -408,7 +408,13 @@ asio::awaitable<bool> connection::send_stream(std::shared_ptr<exchange> x, http:
 /// True: the source came to its end. False: the client went away, or the source failed in the middle.
 asio::awaitable<bool> connection::send_pieces(exchange& x, http::streamed& s, bool chunked) {
   const bool websocket = s.how == http::framing::websocket;
+  auto earliest = now();
   for (;;) {
+    while (now() < earliest && !gone_ && !draining_) {
+      watch();
+      co_await wait(earliest);
+    }
+    earliest = now() + s.spacing;
     const auto piece = std::make_shared<mailbox<core::expected<std::string>>>();
     s.pieces->next([piece, ring = ringer()](core::expected<std::string> p) {
       piece->put(std::move(p));
