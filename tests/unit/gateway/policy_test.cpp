@@ -1,8 +1,11 @@
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <vector>
 
+#include "gateway/figures.hpp"
 #include "gateway/options.hpp"
 #include "gateway/policy/admission.hpp"
 #include "gateway/policy/event_queue.hpp"
@@ -248,5 +251,17 @@ TEST_CASE("options are refused with the name of what is wrong", "[gateway]") {
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().code == core::errc::bad_config);
     CHECK(result.error().message.find(b.names) != std::string::npos);
+  }
+}
+
+TEST_CASE("the manual names every reason for a refusal", "[gateway]") {
+  std::ifstream in{"docs/http.md"};
+  std::stringstream manual;
+  manual << in.rdbuf();
+  const auto text = manual.str();
+  for (std::size_t i = 0; i < barred_count; ++i) {
+    const auto name = "`" + std::string{to_string(static_cast<barred>(i))} + "`";
+    INFO(name);
+    CHECK(text.find(name) != std::string::npos);
   }
 }
