@@ -212,6 +212,7 @@ async function refreshState() {
   } catch (e) {
     byId('status').textContent = e instanceof Refused ? e.message : `Not reached: ${e.message}`;
     byId('status').className = 'bad';
+    if (e.status === 401) return; // goes on with the next token
   }
   stateTimer = setTimeout(refreshState, document.hidden ? 10000 : 1000);
 }
@@ -259,6 +260,7 @@ async function refreshJobs() {
     fillTable('dead-rows', dead.map(jobRow), 7);
   } catch (e) {
     byId('jobs-note').textContent = e.message;
+    if (e.status === 401) return;
     if (e.status === 501) pause = 60000;
   }
   jobsTimer = setTimeout(refreshJobs, pause);

@@ -523,9 +523,11 @@ asio::awaitable<bool> connection::refuse_head(came what) {
 }
 
 asio::awaitable<bool> connection::serve_one() {
-  const auto place = hall_.wait(*this);
-  const auto head = co_await read_head();
-  hall_.wait_no_more(place);
+  auto head = came::gone;
+  {
+    const hall::waiting place{hall_, *this};
+    head = co_await read_head();
+  }
   if (head == came::gone || gone_) {
     gone_ = true;
     co_return false;

@@ -20,22 +20,20 @@
 namespace penstock::gateway::net {
 
 /// One client: its requests, one after the other. All on the gateway's thread.
-class connection : public std::enable_shared_from_this<connection> {
+class connection final : public guest, public std::enable_shared_from_this<connection> {
  public:
   connection(const std::shared_ptr<runtime>& on, hall& in, std::unique_ptr<byte_stream> stream, std::string address,
              std::uint64_t number);
-  ~connection();
+  ~connection() override;
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
   /// Serves until the client goes, breaks a rule or is no longer wanted.
   asio::awaitable<void> run();
 
-  /// Ends it now.
-  void close();
-  [[nodiscard]] bool is_leaving() const noexcept { return gone_; }
-  /// Ends it after the request that is under way, and streams now.
-  void drain();
+  void close() override;
+  void drain() override;
+  [[nodiscard]] bool is_leaving() const noexcept override { return gone_; }
 
  private:
   enum class came : std::uint8_t { something, end, too_late, malformed, too_large, gone };

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "gateway/net/connection.hpp"
-
 namespace penstock::gateway::net {
 
 bool hall::make_room(const std::string& address) {
@@ -19,13 +17,13 @@ bool hall::make_room(const std::string& address) {
   return true;
 }
 
-void hall::enter(connection& c, const std::string& address) {
+void hall::enter(guest& c, const std::string& address) {
   inside_.insert(&c);
   ++by_address_[address];
   count();
 }
 
-void hall::leave(connection& c, const std::string& address) {
+void hall::leave(guest& c, const std::string& address) {
   inside_.erase(&c);
   if (--by_address_[address] == 0) by_address_.erase(address);
   count();

@@ -14,7 +14,16 @@
 
 namespace penstock::gateway::net {
 
-class connection;
+/// One connection as the hall knows it.
+class guest {
+ public:
+  virtual ~guest() = default;
+  /// Ends it now.
+  virtual void close() = 0;
+  /// Ends it after the request that is under way, and streams now.
+  virtual void drain() = 0;
+  [[nodiscard]] virtual bool is_leaving() const noexcept = 0;
+};
 
 /// The connections inside, and those of them that wait without a request. One thread, but for `size`.
 class hall {
@@ -24,12 +33,21 @@ class hall {
   /// Whether there is room for one from that address. If the hall is full, the connection that has waited longest
   /// without a request is closed.
   [[nodiscard]] bool make_room(const std::string& address);
-  void enter(connection& c, const std::string& address);
-  void leave(connection& c, const std::string& address);
+  void enter(guest& c, const std::string& address);
+  void leave(guest& c, const std::string& address);
 
-  using place = std::list<connection*>::iterator;
-  [[nodiscard]] place wait(connection& c) { return waiting_.insert(waiting_.end(), &c); }
-  void wait_no_more(place at) { waiting_.erase(at); }
+  /// Waits for a request as long as it lives.
+  class waiting {
+   public:
+    waiting(hall& in, guest& c) : in_{in}, at_{in.waiting_.insert(in.waiting_.end(), &c)} {}
+    ~waiting() { in_.waiting_.erase(at_); }
+    waiting(const waiting&) = delete;
+    waiting& operator=(const waiting&) = delete;
+
+   private:
+    hall& in_;
+    std::list<guest*>::iterator at_;
+  };
 
   /// No request after those that are under way.
   void drain();
@@ -50,9 +68,9 @@ class hall {
  private:
   void count();
 
-  std::set<connection*> inside_;
+  std::set<guest*> inside_;
   std::atomic<std::size_t> size_{0};
-  std::list<connection*> waiting_; ///< longest first
+  std::list<guest*> waiting_; ///< longest first
   std::map<std::string, std::size_t> by_address_;
   std::size_t buffered_ = 0;
   bool draining_ = false;
