@@ -43,9 +43,9 @@ run_asan() {
 
 run_tsan() {
   step "tsan: build"
-  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_transport test_actors
+  configure_and_build tsan --target test_dispatch test_tracking test_simulation test_transport test_actors test_gateway
   step "tsan: tests"
-  ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|transport|actors)$'
+  ctest --test-dir build/tsan --output-on-failure -R '^(dispatch|tracking|simulation|transport|actors|gateway)$'
 }
 
 run_fuzz() {

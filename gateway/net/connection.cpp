@@ -6,7 +6,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <ctime>
 #include <fmt/format.h>
-#include <limits>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
@@ -14,13 +13,11 @@
 
 namespace penstock::gateway::net {
 
-namespace beast = boost::beast;
 using http::exchange;
 using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
 constexpr std::size_t written_at_once = std::size_t{256} << 10U;
 /// What is left of a body that nobody wants is read up to this, so that the connection can go on.
 constexpr std::size_t passed_over = std::size_t{256} << 10U;
@@ -49,30 +46,12 @@ std::string date_header() {
   return text;
 }
 
-/// Bytes of bodies in memory, given back when the request is over.
-class reservation {
- public:
-  explicit reservation(hall& in) : hall_{in} {}
-  ~reservation() { hall_.release(bytes_); }
-  reservation(const reservation&) = delete;
-  reservation& operator=(const reservation&) = delete;
-  [[nodiscard]] bool grow(std::size_t bytes) {
-    if (!hall_.reserve(bytes)) return false;
-    bytes_ += bytes;
-    return true;
-  }
-
- private:
-  hall& hall_;
-  std::size_t bytes_ = 0;
-};
-
 } // namespace
 
 connection::connection(const std::shared_ptr<runtime>& on, hall& in, std::unique_ptr<byte_stream> stream,
                        std::string address, std::uint64_t number)
     : runtime_{on}, hall_{in}, stream_{std::move(stream)}, address_{std::move(address)}, number_{number},
-      in_{std::max(in.how.limits.header_bytes, piece_bytes) + 4096}, bell_{on->io}, look_again_{on->io} {
+      reader_{*stream_, in.how}, bell_{on->io}, look_again_{on->io} {
   hall_.enter(*this, address_);
 }
 
@@ -146,114 +125,26 @@ void connection::drain() {
 
 // -- reading
 
-asio::awaitable<connection::came> connection::read_more(std::size_t most, core::time_point until) {
-  const auto room = std::min(most, in_.max_size() - in_.size());
-  if (room == 0) co_return came::malformed;
-  const auto to = in_.prepare(room);
-  error_code ec;
-  const auto n = co_await stream_->read_some(to, until, ec);
-  in_.commit(n);
-  if (n > 0) co_return came::something;
-  co_return is_timeout(ec) ? came::too_late : came::gone;
-}
-
-asio::awaitable<connection::came> connection::read_head() {
-  parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(hall_.how.limits.header_bytes));
-  parser_->body_limit(std::numeric_limits<std::uint64_t>::max()); // routes have their own; `none` is broken in 1.74
-  const auto& times = hall_.how.timeouts;
-  bool begun = in_.size() > 0 || requests_ == 0;
-  auto until = now() + (begun ? times.header : times.idle);
-  for (;;) {
-    if (in_.size() > 0) {
-      if (!begun) {
-        begun = true;
-        until = now() + times.header;
-      }
-      error_code ec;
-      in_.consume(parser_->put(in_.data(), ec));
-      if (parser_->is_header_done()) co_return came::end;
-      if (ec == beast::http::error::header_limit) co_return came::too_large;
-      if (ec && ec != beast::http::error::need_more) co_return came::malformed;
-      if (in_.size() > hall_.how.limits.header_bytes) co_return came::too_large;
-    }
-    const auto got = co_await read_more(4096, until);
-    // A connection that never sent anything, or is idle, is closed without a word.
-    if (got == came::too_late && in_.size() == 0 && !parser_->got_some()) co_return came::gone;
-    if (got != came::something) co_return got;
-  }
-}
-
 bool connection::make_request(http::request& out) {
-  const auto& m = parser_->get();
-  old_client_ = m.version() == 10;
-  if (m.version() != 10 && m.version() != 11) return false;
-  if (!old_client_ && m.count(beast::http::field::host) != 1) return false;
-  out.method = std::string{m.method_string()};
   out.address = address_;
-  for (const auto& f : m) out.headers.emplace_back(std::string{f.name_string()}, std::string{f.value()});
+  const bool good = reader_.describe(out);
   out.id = http::request_id(out.get("X-Request-Id"), (number_ << 24U) + requests_);
-  if (const auto length = parser_->content_length()) out.content_length = *length;
-  out.chunked = parser_->chunked();
-  keep_ = m.keep_alive() && !draining_ && !hall_.draining();
-  owes_continue_ = out.has_body() && http::same_word(out.get("Expect"), "100-continue");
-  body_began_ = now();
-  body_received_ = 0;
-  return http::parse_target(std::string_view{m.target().data(), m.target().size()}, out);
+  old_client_ = reader_.is_old_client();
+  keep_ = reader_.may_stay() && !draining_ && !hall_.draining();
+  return good;
 }
 
-core::time_point connection::body_limit() const {
-  const auto& times = hall_.how.timeouts;
-  const auto earned = core::seconds{static_cast<double>(body_received_) / static_cast<double>(times.body_bytes_per_s)};
-  // A day is as good as for ever, and cannot overflow.
-  const auto bounded = std::min<core::seconds>(earned, std::chrono::hours{24});
-  return body_began_ + times.body + std::chrono::duration_cast<core::clock::duration>(bounded);
-}
-
-asio::awaitable<connection::came> connection::read_piece(std::string& piece, core::time_point until) {
-  piece.resize(piece_bytes);
-  auto& body = parser_->get().body();
-  body.data = piece.data();
-  body.size = piece.size();
-  body.more = true;
-  if (owes_continue_ && in_.size() == 0) {
-    owes_continue_ = false;
-    if (!co_await write("HTTP/1.1 100 Continue\r\n\r\n")) co_return came::gone;
-  }
-  for (;;) {
-    while (!parser_->is_done() && in_.size() > 0) {
-      error_code ec;
-      const auto used = parser_->put(in_.data(), ec);
-      in_.consume(used);
-      if (ec == beast::http::error::need_buffer) break;
-      if (ec == beast::http::error::need_more || used == 0) {
-        if (ec && ec != beast::http::error::need_more) co_return came::malformed;
-        break;
-      }
-      if (ec) co_return came::malformed;
-    }
-    piece.resize(piece_bytes - body.size);
-    body_received_ += piece.size();
-    if (!piece.empty()) co_return came::something;
-    if (parser_->is_done()) co_return came::end;
-    piece.resize(piece_bytes);
-    const auto got = co_await read_more(piece_bytes, until);
-    if (got != came::something) co_return got;
-  }
-}
-
-asio::awaitable<bool> connection::read_whole(exchange& x, const http::route& to) {
-  reservation held{hall_};
+asio::awaitable<bool> connection::read_whole(exchange& x, const http::route& to, reservation& held) {
   std::string whole;
   std::string piece;
   for (;;) {
-    const auto got = co_await read_piece(piece, body_limit());
+    const auto got = co_await reader_.piece(piece);
     if (got == came::end) break;
     if (got != came::something) {
       note_refusal(x, got);
       co_return false;
     }
-    if (body_received_ > to.body_bytes) {
+    if (reader_.received() > to.body_bytes) {
       note_refusal(x, came::too_large);
       co_return false;
     }
@@ -287,9 +178,9 @@ void connection::note_refusal(exchange& x, came what) {
 asio::awaitable<bool> connection::pump(std::shared_ptr<exchange> x, http::reception r, const http::route& to) {
   std::string piece;
   for (;;) {
-    const auto got = co_await read_piece(piece, body_limit());
+    const auto got = co_await reader_.piece(piece);
     if (got == came::end) break;
-    if (got != came::something || body_received_ > to.body_bytes) {
+    if (got != came::something || reader_.received() > to.body_bytes) {
       r.to.reset();
       note_refusal(*x, got == came::something ? came::too_large : got);
       co_return !gone_;
@@ -309,7 +200,7 @@ asio::awaitable<bool> connection::pump(std::shared_ptr<exchange> x, http::recept
       watch();
       co_await wait(never);
     }
-    body_began_ += now() - waits_since; // that time was not the client's
+    reader_.prolong(now() - waits_since); // that time was not the client's
     if (!*result) {
       keep_ = false;
       x->give(http::refusal(result->error()));
@@ -322,14 +213,14 @@ asio::awaitable<bool> connection::pump(std::shared_ptr<exchange> x, http::recept
 
 /// Reads what is left of a body that nobody wants, if that is little. False: the connection cannot go on.
 asio::awaitable<bool> connection::pass_over_rest() {
-  if (parser_->is_done()) co_return true;
-  if (owes_continue_ || parser_->content_length_remaining().value_or(0) > passed_over) co_return false;
+  if (reader_.is_done()) co_return true;
+  if (reader_.owes_continue() || reader_.remaining().value_or(0) > passed_over) co_return false;
   std::string piece;
-  const auto before = body_received_;
+  const auto before = reader_.received();
   for (;;) {
-    const auto got = co_await read_piece(piece, std::min(body_limit(), now() + lingering));
+    const auto got = co_await reader_.piece(piece, now() + lingering);
     if (got == came::end) co_return true;
-    if (got != came::something || body_received_ - before > passed_over) co_return false;
+    if (got != came::something || reader_.received() - before > passed_over) co_return false;
   }
 }
 
@@ -454,13 +345,12 @@ asio::awaitable<bool> connection::send_pieces(exchange& x, http::streamed& s, bo
 asio::awaitable<void> connection::listen_websocket() {
   while (!gone_ && !decoder_.finished()) {
     // A client that does not answer two pings is not there any more.
-    const auto got = co_await read_more(4096, now() + 3 * hall_.how.events.keep_alive);
-    if (got != came::something) {
+    std::string bytes;
+    const auto got = co_await reader_.raw(bytes, now() + 3 * hall_.how.events.keep_alive);
+    if (got == came::something)
+      decoder_.feed(bytes);
+    else
       gone_ = true;
-    } else {
-      decoder_.feed({static_cast<const char*>(in_.data().data()), in_.size()});
-      in_.consume(in_.size());
-    }
     ring();
   }
   if (current_) current_->stop();
@@ -479,14 +369,14 @@ asio::awaitable<bool> connection::answer(std::shared_ptr<exchange> x, const http
       continue;
     }
     if (auto* reply = std::get_if<http::response>(&next)) {
-      const bool much_left = parser_->content_length_remaining().value_or(passed_over + 1) > passed_over;
-      if (!parser_->is_done() && (much_left || owes_continue_)) keep_ = false;
+      const bool much_left = reader_.remaining().value_or(passed_over + 1) > passed_over;
+      if (!reader_.is_done() && (much_left || reader_.owes_continue())) keep_ = false;
       auto moved = std::move(*reply);
       const bool ok = co_await send_whole(x->asked(), std::move(moved));
       co_return ok;
     }
     if (auto* s = std::get_if<http::streamed>(&next)) {
-      if (!parser_->is_done()) keep_ = false;
+      if (!reader_.is_done()) keep_ = false;
       auto moved = std::move(*s);
       const bool ok = co_await send_stream(x, std::move(moved));
       co_return ok;
@@ -526,7 +416,7 @@ asio::awaitable<bool> connection::serve_one() {
   auto head = came::gone;
   {
     const hall::waiting place{hall_, *this};
-    head = co_await read_head();
+    head = co_await reader_.head(requests_ == 0);
   }
   if (head == came::gone || gone_) {
     gone_ = true;
@@ -549,11 +439,12 @@ asio::awaitable<bool> connection::serve_one() {
   static const http::route nothing;
   const auto& to = verdict.found != nullptr ? *verdict.found : nothing;
   bool go_on = true;
+  reservation held{hall_};
   if (verdict.refused) {
     x->give(std::move(*verdict.refused));
   } else if (to.body == http::body_rule::whole) {
-    go_on = co_await read_whole(*x, to);
-    if (go_on) hall_.counts.series.received_bytes.add(static_cast<double>(body_received_));
+    go_on = co_await read_whole(*x, to, held);
+    if (go_on) hall_.counts.series.received_bytes.add(static_cast<double>(reader_.received()));
   }
   if (go_on && !verdict.refused) {
     try {
@@ -594,7 +485,7 @@ asio::awaitable<void> connection::end() {
   const auto until = now() + lingering;
   error_code ec;
   co_await stream_->end(until, ec);
-  std::string unwanted(piece_bytes, '\0');
+  std::string unwanted(request_reader::piece_bytes, '\0');
   while (!ec && now() < until) {
     const auto to = asio::buffer(unwanted);
     co_await stream_->read_some(to, until, ec);

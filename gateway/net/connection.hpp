@@ -3,9 +3,6 @@
 #include <utility> // before Asio of Boost 1.74, whose awaitable.hpp forgets it
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +11,7 @@
 #include "gateway/http/route.hpp"
 #include "gateway/http/websocket.hpp"
 #include "gateway/net/hall.hpp"
+#include "gateway/net/request_reader.hpp"
 #include "gateway/net/runtime.hpp"
 #include "gateway/net/stream.hpp"
 
@@ -36,14 +34,9 @@ class connection final : public guest, public std::enable_shared_from_this<conne
   [[nodiscard]] bool is_leaving() const noexcept override { return gone_; }
 
  private:
-  enum class came : std::uint8_t { something, end, too_late, malformed, too_large, gone };
-
   asio::awaitable<bool> serve_one();
-  asio::awaitable<came> read_head();
   [[nodiscard]] bool make_request(http::request& out);
-  asio::awaitable<came> read_piece(std::string& piece, core::time_point until);
-  asio::awaitable<came> read_more(std::size_t most, core::time_point until);
-  asio::awaitable<bool> read_whole(http::exchange& x, const http::route& to);
+  asio::awaitable<bool> read_whole(http::exchange& x, const http::route& to, reservation& held);
   asio::awaitable<bool> pump(std::shared_ptr<http::exchange> x, http::reception r, const http::route& to);
   asio::awaitable<bool> answer(std::shared_ptr<http::exchange> x, const http::route& to);
   asio::awaitable<bool> refuse_head(came what);
@@ -56,7 +49,6 @@ class connection final : public guest, public std::enable_shared_from_this<conne
   asio::awaitable<void> listen_websocket();
 
   void note_refusal(http::exchange& x, came what);
-  [[nodiscard]] core::time_point body_limit() const;
   [[nodiscard]] std::string framing_of(std::optional<std::size_t> length, bool chunked) const;
   void log(const http::request& r, int status, core::seconds took) const;
 
@@ -68,30 +60,23 @@ class connection final : public guest, public std::enable_shared_from_this<conne
   void watch();
   void look();
 
-  using parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
-
   std::weak_ptr<runtime> runtime_;
   hall& hall_;
   std::unique_ptr<byte_stream> stream_;
   std::string address_;
-  std::uint64_t number_;         ///< of the connection, for request ids
-  std::uint64_t requests_ = 0;   ///< on it so far
-  boost::beast::flat_buffer in_; ///< read and not yet parsed
-  std::optional<parser> parser_;
+  std::uint64_t number_;       ///< of the connection, for request ids
+  std::uint64_t requests_ = 0; ///< on it so far
+  request_reader reader_;
   asio::steady_timer bell_;
   bool rung_ = false;
   asio::steady_timer look_again_;
   bool watching_ = false;
-  bool gone_ = false;     ///< the client is not there any more, or is not wanted any more
-  bool draining_ = false; ///< no request after this one
-  bool keep_ = false;     ///< both sides want another request
-  bool owes_continue_ = false;
+  bool gone_ = false;       ///< the client is not there any more, or is not wanted any more
+  bool draining_ = false;   ///< no request after this one
+  bool keep_ = false;       ///< both sides want another request
   bool old_client_ = false; ///< HTTP/1.0
   std::shared_ptr<http::exchange> current_;
   int status_ = 0; ///< of the reply that was begun
-  // the body that is being read
-  core::time_point body_began_;
-  std::uint64_t body_received_ = 0;
   // a WebSocket's reading side
   http::websocket::decoder decoder_;
   bool listening_ = false;

@@ -76,4 +76,22 @@ class hall {
   bool draining_ = false;
 };
 
+/// Bytes of a body in memory, given back when the request is over.
+class reservation {
+ public:
+  explicit reservation(hall& in) : hall_{in} {}
+  ~reservation() { hall_.release(bytes_); }
+  reservation(const reservation&) = delete;
+  reservation& operator=(const reservation&) = delete;
+  [[nodiscard]] bool grow(std::size_t bytes) {
+    if (!hall_.reserve(bytes)) return false;
+    bytes_ += bytes;
+    return true;
+  }
+
+ private:
+  hall& hall_;
+  std::size_t bytes_ = 0;
+};
+
 } // namespace penstock::gateway::net

@@ -287,6 +287,22 @@ TEST_CASE("bodies in memory are bounded all together", "[gateway]") {
   CHECK(f.refused("buffered_bytes") == refused);
 }
 
+TEST_CASE("a body counts as being in memory until its request is answered", "[gateway]") {
+  fixture f;
+  f.options.limits.buffered_bytes = 150'000;
+  f.detect.keep = true;
+  f.open();
+  const auto picture = jpeg_of(4, 4) + std::string(100'000, 'x');
+  client a{f.port};
+  a.send(post_of(picture));
+  auto kept = f.detect.take();
+  CHECK(ask(f.port, "POST", "/v1/detect", picture).status == 503);
+  kept.done(fake_detect::answer_to(kept.request));
+  CHECK(a.read_reply().status == 200);
+  f.detect.keep = false;
+  CHECK(eventually([&] { return ask(f.port, "POST", "/v1/detect", picture).status == 200; }));
+}
+
 TEST_CASE("a client that reads nothing is given up", "[gateway]") {
   strict_fixture f;
   f.options.timeouts.write = 100ms;
