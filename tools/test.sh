@@ -57,7 +57,7 @@ run_fuzz() {
   local corpus=build/fuzz/corpus
   build/fuzz/fuzz_seeds "$corpus"
   local target
-  for target in bundle:50 keys:10; do
+  for target in bundle:40 keys:8 http:12; do
     (cd build/fuzz && ./fuzz_"${target%:*}" -max_total_time="${target#*:}" -max_len=65536 -verbosity=0 \
       -print_final_stats=1 "corpus/${target%:*}")
   done

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace penstock::test {
@@ -74,6 +75,7 @@ client::client(std::uint16_t port, bool tls) : impl_{std::make_unique<impl>()} {
     return;
   }
   if (!tls) return;
+  std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
   i.context = SSL_CTX_new(TLS_client_method());
   i.ssl = SSL_new(i.context);
   SSL_set_fd(i.ssl, i.fd);
