@@ -86,7 +86,8 @@ struct link_series {
   counter lost; ///< connections that ended without a word
 };
 
-/// The series of the HTTP door. Requests have series of their own (`registry::http_requests`, `registry::http_duration`).
+/// The series of the HTTP door. Requests have series of their own (`registry::http_requests`,
+/// `registry::http_duration`).
 struct http_series {
   gauge connections;
   counter received_bytes; ///< of bodies

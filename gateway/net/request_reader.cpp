@@ -64,11 +64,18 @@ asio::awaitable<came> request_reader::head(bool first) {
   }
 }
 
+namespace {
+
+/// Beast's own views, whichever they are in this version.
+std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
+
+} // namespace
+
 bool request_reader::describe(http::request& out) {
   const auto& parser = *parsing_->parser;
   const auto& m = parser.get();
-  out.method = std::string{m.method_string()};
-  for (const auto& f : m) out.headers.emplace_back(std::string{f.name_string()}, std::string{f.value()});
+  out.method = text_of(m.method_string());
+  for (const auto& f : m) out.headers.emplace_back(text_of(f.name_string()), text_of(f.value()));
   if (const auto length = parser.content_length()) out.content_length = *length;
   out.chunked = parser.chunked();
   old_client_ = m.version() == 10;
