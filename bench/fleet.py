@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -233,26 +234,31 @@ def bound(port):
 def takeover(bench, seen):
     """Seconds from SIGKILL of a worker to the first result of what it had. Not `seen`: a relay stalls, so that the head
     learns of it by silence only."""
-    clip = barcode.write_clip(bench.dir / "long.ts", 600, "-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-f",
+    clip = barcode.write_clip(bench.dir / "long.ts", 3000, "-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-f",
                               "mpegts")  # fmt: skip
     model = barcode.write_model(bench.dir / "slow.onnx", slow=128)
     topology = bench.topology(files([clip]), stages={"inference": {"model": str(model)}, **barcode.STAGES},
-                              dispatch={"lease_timeout": f"{LEASE_TIMEOUT}s"})  # fmt: skip
+                              dispatch={"lease_timeout": f"{10 if seen else LEASE_TIMEOUT}s"})  # fmt: skip
     arrivals = Arrivals(bench, topology.parent / "results" / "long.jsonl")
     head = Head(bench, topology)
     relay = Relay(bench, head.address())
     doomed = Worker(bench, "doomed", topology, "--head", relay.address).wait_until_joined()
     until(lambda: len(arrivals.lines) > 24, "the first results")
-    # What the heir has is younger than the oldest that the other still has.
     Worker(bench, "heir", topology, "--head", head.address()).wait_until_joined()
+    until(lambda: len(arrivals.lines) > 72, "more results")
     if not seen:
         relay.stall(60)
     killed = time.monotonic()
     offset = time.time() - killed
-    doomed.kill()
+    # It stands still until nothing comes any more: then what all wait for is its, since results come in order.
+    doomed.send_signal(signal.SIGSTOP)
+    quiet = 0.1
+    until(lambda: time.monotonic() - max(killed, arrivals.lines[-1][0]) > quiet, "all that the heir could do")
+    if seen:
+        killed = time.monotonic()
+    doomed.process.kill()
     gone = until(lambda: next((line for line in head.errors().splitlines() if GONE.search(line)), None), "its end")
     taken = datetime.datetime.fromisoformat(json.loads(gone)["time"]).timestamp() - offset
-    # Results come in order: nothing of what others do passes what it had.
     first = until(lambda: next((came for came, _ in arrivals.lines if came > taken), None), "results by the heir")
     return first - killed
 
