@@ -68,13 +68,16 @@ void remote_head_state::send(const transport::message& message) {
 void remote_head_state::on(const attach_worker& message) {
   attached_ = true;
   worker_ = message.worker;
-  if (peer_ && !joined_) join();
+  if (is_ready() && peer_ && !joined_) join();
   tick();
 }
 
 void remote_head_state::on(const worker_hello& message) {
   config_.hello.bulk_segments = message.bulk_segments;
   config_.hello.live_streams = message.live_streams;
+  const bool was_ready = is_ready();
+  introduced_ = true;
+  if (!was_ready && is_ready() && peer_ && !joined_) join();
 }
 
 void remote_head_state::on(const worker_credit& message) {
@@ -114,7 +117,7 @@ void remote_head_state::on(const segment_failed& message) {
 
 void remote_head_state::on(const link_up& message) {
   peer_ = message.peer;
-  if (attached_) join();
+  if (is_ready()) join();
 }
 
 void remote_head_state::on(const link_down& message) {

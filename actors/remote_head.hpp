@@ -101,7 +101,11 @@ class remote_head_state {
 
   remote_head_actor::pointer self_ = nullptr;
   remote_head_config config_;
+  /// Whether the head may hear of the worker: its stages are there, and it said what it takes, in whichever order.
+  [[nodiscard]] bool is_ready() const noexcept { return attached_ && (introduced_ || !worker_); }
+
   bool attached_ = false;
+  bool introduced_ = false;                ///< the worker's capacity is known
   worker_actor worker_;                    ///< null where no leases are taken
   bool drained_ = true;                    ///< the stages owe nothing to other workers
   std::optional<transport::peer_id> peer_; ///< set while connected

@@ -154,8 +154,9 @@ class Leaving(FleetTest):
     def test_a_worker_that_sleeps_too_long_is_welcomed_anew_and_what_it_brings_late_counts_once(self):
         head = self.set_up_fleet(dispatch={"lease_timeout": "500ms"})
         sleeper = self.started[0]
+        number = sleeper.wait_for("joined as worker").split("worker ")[1].split(",")[0]
         sleeper.send_signal(signal.SIGSTOP)
-        until(lambda: head.workers() == 1, "the head to give it up")
+        head.wait_for(f"worker {number} was silent for too long")
         sleeper.send_signal(signal.SIGCONT)
         sleeper.wait_until_joined(2)
         until(lambda: head.workers() == 2, "it to be back")

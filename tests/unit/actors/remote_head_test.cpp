@@ -50,7 +50,8 @@ struct world : deterministic {
   int left = 0;
   std::string refusal;
 
-  explicit world(std::size_t queue_messages = 4096) {
+  /// `introduced_last`: the link and the stages are there before the worker says what it takes.
+  explicit world(std::size_t queue_messages = 4096, bool introduced_last = false) {
     transport::hub_options options;
     options.queue_messages = queue_messages;
     hub = *transport::hub::start(std::move(options));
@@ -64,13 +65,21 @@ struct world : deterministic {
     actor = system.spawn(remote_head, config);
     stages = system.spawn(recording_worker, heard, opened);
     run();
-    caf::anon_send(actor, worker_hello{{}, 2, 3});
-    caf::anon_send(actor, worker_credit{{}, 2});
+    const auto introduce = [this] {
+      caf::anon_send(actor, worker_hello{{}, 2, 3});
+      caf::anon_send(actor, worker_credit{{}, 2});
+      run();
+    };
+    if (!introduced_last) introduce();
     caf::anon_send(actor, attach_worker{stages});
     run();
     REQUIRE(hub->dial(address, near.events()));
     pass_on();
-    CHECK(hello().name == "w");
+    if (introduced_last) introduce();
+    const auto said = hello();
+    CHECK(said.name == "w");
+    CHECK(said.bulk_segments == 2);
+    CHECK(said.live_streams == 3);
   }
   ~world() {
     caf::anon_send_exit(stages, caf::exit_reason::kill);
@@ -134,6 +143,12 @@ frame_outcomes outcome_of(core::segment_id local) {
 }
 
 } // namespace
+
+TEST_CASE("a worker joins with its capacity, in whichever order the head's handle hears of it", "[actors][fleet]") {
+  world w{4096, true};
+  w.welcome();
+  CHECK(std::get<transport::credit>(*w.far.next_event<link_message>().message).segments == 2);
+}
 
 TEST_CASE("a worker says what it can do and grants what it has free once it is welcome", "[actors][fleet]") {
   world w;
