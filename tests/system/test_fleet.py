@@ -164,9 +164,10 @@ class Leaving(FleetTest):
         self.assertTrue(sleeper.running(), sleeper.errors())
 
     def test_workers_of_a_head_that_died_join_the_next_one_by_themselves(self):
-        clip = self.clip("clip.mp4", 200, *X264, "-bf", "3")
+        clip = self.clip("clip.mp4", 300, *X264, "-bf", "3")
         expected = self.run_alone({"clip": clip})
-        topology = self.fleet_topology({"clip": clip}, model=self.model("slow.onnx", slow=128))
+        slow = self.model("slow.onnx", slow=1024)  # so that it takes longer than workers wait between attempts
+        topology = self.fleet_topology({"clip": clip}, model=slow)
         head = self.head(topology)
         address = head.address()
         workers = self.workers(2, head)
