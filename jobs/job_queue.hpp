@@ -47,7 +47,7 @@ struct job_rules {
   [[nodiscard]] core::expected<void> validate() const;
 };
 
-/// What somebody wants done. Either a blob (put there before, by `new_id` and `input_name`) or a uri.
+/// What somebody wants done. Either a blob (put there before: `id` from `new_id`, the name from `input_name`) or a uri.
 struct job_request {
   std::string id{}; ///< from `new_id`; empty: a new one
   job_kind kind = job_kind::video;
@@ -123,8 +123,9 @@ class job_queue {
   /// A name for a job to come, so that its input can be put first.
   [[nodiscard]] std::string new_id();
 
-  /// Accepts a job: when it returns, the job will be done, or dead with a reason, or cancelled. Errors beside those of
-  /// the stores: `invalid_argument`.
+  /// Accepts a job: when it returns, the job will be done, or dead with a reason, or cancelled. After an error it can
+  /// be repeated, with the same id or key. Errors beside those of the stores: `invalid_argument`; `not_found` where the
+  /// input is not there, or was put so long ago (half of `orphan_after`) that it may be removed any moment.
   [[nodiscard]] core::expected<put_answer> put(const job_request& request);
 
   [[nodiscard]] core::expected<std::optional<job>> get(std::string_view id);
@@ -182,6 +183,7 @@ class job_queue {
 
   core::expected<std::optional<job>> visible(std::string_view id);
   core::expected<std::optional<job>> accept(std::string_view id);
+  core::expected<bool> has_input(const job_request& request);
   core::expected<std::string> claim_key(const job& record);
   core::expected<bool> finish_published(const job& record);
   core::expected<taking> take(const std::string& id, std::string_view worker, milliseconds duration);

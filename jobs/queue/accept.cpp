@@ -21,6 +21,8 @@ core::expected<void> check(const job_request& request) {
   if (request.input_blob.empty() == request.input_uri.empty()) return wrong("a job needs a blob or a uri, not both");
   if (!request.input_blob.empty() && !is_blob_name(request.input_blob))
     return wrong("the input's name is none of a blob");
+  const auto owner = job_of_blob(request.input_blob);
+  if (is_job_id(owner) && owner != request.id) return wrong("the input is that of another job");
   if (request.input_uri.size() > longest_text) return wrong("the input's uri is too long");
   if (request.idempotency_key.size() > longest_text) return wrong("the idempotency key is too long");
   if (request.max_attempts == 0U) return wrong("max_attempts is at least 1");
@@ -76,6 +78,25 @@ core::expected<std::string> job_queue::claim_key(const job& record) {
   return core::fail(core::errc::unavailable, "an idempotency key is claimed by too many at once");
 }
 
+/// Whether the input is there, and young enough that nobody takes it for one of no job before this one is recorded.
+core::expected<bool> job_queue::has_input(const job_request& request) {
+  if (request.input_blob.empty()) return true;
+  auto there = stores_.blobs->stat(request.input_blob);
+  if (!there) return tl::unexpected{there.error()};
+  if (!*there) return false;
+  return !is_job_id(job_of_blob(request.input_blob)) || clock_() - (*there)->modified <= rules_.orphan_after / 2;
+}
+
+namespace {
+
+/// Whether a record is what came of the same request before.
+bool is_same(const job& there, const job& wanted) {
+  return there.kind == wanted.kind && there.input_blob == wanted.input_blob && there.input_uri == wanted.input_uri &&
+         there.idempotency_key == wanted.idempotency_key;
+}
+
+} // namespace
+
 core::expected<put_answer> job_queue::put(const job_request& request) {
   if (auto good = check(request); !good) return tl::unexpected{good.error()};
   const auto keyed = !request.idempotency_key.empty();
@@ -83,6 +104,14 @@ core::expected<put_answer> job_queue::put(const job_request& request) {
     auto known = find(request.idempotency_key);
     if (!known) return tl::unexpected{known.error()};
     if (*known) return put_answer{std::move(**known), false};
+  }
+  const auto found = has_input(request);
+  if (!found) return tl::unexpected{found.error()};
+  if (!*found) {
+    auto earlier = get(request.id); // a repetition may come when the work is done
+    if (!earlier) return tl::unexpected{earlier.error()};
+    if (*earlier) return put_answer{std::move(**earlier), false};
+    return core::fail(core::errc::not_found, request.input_blob + ": the input is not there, or too old; put it again");
   }
   const auto now = clock_();
   job record;
@@ -101,7 +130,16 @@ core::expected<put_answer> job_queue::put(const job_request& request) {
   }
   auto made = queue::create_job(*stores_.ledger, record);
   if (!made) return tl::unexpected{made.error()};
-  if (!*made) return core::fail(core::errc::invalid_argument, record.id + ": there is a job of this id");
+  if (!*made) {
+    auto there = queue::read_job(*stores_.ledger, record.id);
+    if (!there) return tl::unexpected{there.error()};
+    if (*there && !is_same((*there)->record, record)) {
+      return core::fail(core::errc::invalid_argument, record.id + ": there is another job of this id");
+    }
+    if (!*there) return core::fail(core::errc::unavailable, record.id + ": came and went; put it again");
+    if ((*there)->record.accepted) return put_answer{std::move((*there)->record), false};
+    made = std::move(*there); // a first try ended before it was accepted
+  }
   if (!keyed) {
     tell(record.id);
     return put_answer{std::move(record), true};

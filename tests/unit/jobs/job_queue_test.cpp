@@ -246,10 +246,15 @@ TEST_CASE("two requests with one key at the same moment get one job") {
 }
 
 TEST_CASE("a request that died anywhere on its way is accepted once when it is repeated") {
+  const auto with_id = GENERATE(false, true);
+  const auto with_key = GENERATE(true, false);
+  if (!with_id && !with_key) return; // then nobody can tell that it is a repetition
   // One crash before each request that a put makes, until a put makes fewer.
   for (int crash_at = 0;; ++crash_at) {
     rig with;
     auto queue = with.queue();
+    auto request = some_request(with_key ? "k" : "");
+    if (with_id) request.id = queue.new_id();
     auto left = crash_at;
     auto died = false;
     with.world.rates.interleave = 1;
@@ -257,12 +262,12 @@ TEST_CASE("a request that died anywhere on its way is accepted once when it is r
       if (left-- == 0) throw test::crashed{};
     };
     try {
-      take(queue.put(some_request("k")));
+      take(queue.put(request));
     } catch (const test::crashed&) {
       died = true;
     }
     with.world.somebody_else = nullptr;
-    const auto answer = take(queue.put(some_request("k")));
+    const auto answer = take(queue.put(request));
     CHECK(take(queue.list(job_state::queued, "", 10)).jobs.size() == 1);
     with.world.now += 2min; // its hint may have died with it
     take(queue.reconcile());
@@ -284,7 +289,7 @@ TEST_CASE("a request that died anywhere on its way is accepted once when it is r
     }
     CHECK(records == 1);
     if (!died) {
-      CHECK(crash_at > 5);
+      CHECK(crash_at > (with_key ? 5 : 2));
       break;
     }
   }
@@ -536,8 +541,46 @@ TEST_CASE("requests that contradict themselves are refused") {
   CHECK(refused({.input_uri = "c", .max_attempts = 0}));
   const auto id = take(queue.put(some_request())).record.id;
   CHECK(refused({.id = id, .input_uri = "c"}));
+  CHECK(refused({.id = queue.new_id(), .input_blob = jobs::input_name(id)}));
   auto held = take(queue.lease("a", 30s)).value();
   CHECK(queue.progress(held, {}, std::string(256 * 1024 + 1, 'x'), 30s).error().code == core::errc::too_large);
+}
+
+TEST_CASE("a job is not accepted without its input, nor with one that may be removed any moment") {
+  rig with;
+  auto queue = with.queue();
+  jobs::job_request request;
+  request.id = queue.new_id();
+  request.input_blob = jobs::input_name(request.id);
+  CHECK(queue.put(request).error().code == core::errc::not_found);
+  take(put_blob(queue.blobs(), request.input_blob, test::bytes_of("input")));
+  with.world.now += 31min;
+  CHECK(queue.put(request).error().code == core::errc::not_found);
+  with.world.now += 30min;
+  CHECK(take(queue.reconcile()).blobs_removed == 1);
+  take(put_blob(queue.blobs(), request.input_blob, test::bytes_of("input")));
+  CHECK(take(queue.put(request)).created);
+  with.world.now += 2h;
+  CHECK(take(queue.reconcile()).blobs_removed == 0);
+}
+
+TEST_CASE("a request that is repeated with its id is the same job, whatever became of it") {
+  rig with;
+  auto queue = with.queue();
+  auto request = some_request();
+  request.id = queue.new_id();
+  request.input_uri.clear();
+  request.input_blob = jobs::input_name(request.id);
+  take(put_blob(queue.blobs(), request.input_blob, test::bytes_of("input")));
+  CHECK(take(queue.put(request)).created);
+  with.world.now += 1s;
+  CHECK_FALSE(take(queue.put(request)).created);
+  auto held = take(queue.lease("a", 30s)).value();
+  publish(queue, held);
+  take(queue.complete(held));
+  const auto again = take(queue.put(request)); // its input is gone by now
+  CHECK_FALSE(again.created);
+  CHECK(again.record.state == job_state::done);
 }
 
 TEST_CASE("rules that cannot work are refused by name") {

@@ -109,7 +109,7 @@ jobs::job_rules quick_rules() {
   rules.first_backoff = 10ms;
   rules.rehint_after = 300ms;
   rules.index_grace = 2s;
-  rules.orphan_after = 2s;
+  rules.orphan_after = 20s; // longer than a put may take
   return rules;
 }
 
