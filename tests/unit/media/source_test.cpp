@@ -220,8 +220,13 @@ TEST_CASE("a file of another size in mid-stream decodes, frame by frame") {
     small += (*outcome.frame)->view.width_px == 128;
     large += (*outcome.frame)->view.width_px == 192;
   }
+  // The transport counts its packets, and marks the last frame of the first part where the count does not go on with
+  // the second part's, which depends on how long the encoder made it.
+  const auto damaged = static_cast<std::size_t>(
+      std::count_if(all.packets.begin(), all.packets.end(), [](const auto& packet) { return packet->damaged; }));
+  CHECK(damaged <= 1);
   CHECK(small == 48);
-  CHECK(large == 48);
+  CHECK(large == 48 - damaged);
   core::media_time last = -std::chrono::seconds{1};
   for (const auto& packet : all.packets) {
     CHECK(packet->dts >= last);
