@@ -18,9 +18,11 @@ LAYERS = {
     "media": ["core"],
     "inference": ["core", "kernels"],
     "transport": ["core"],
-    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport"],
+    "jobs": ["core", "topology"],
+    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs"],
     "cli": [
-        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "actors",
+        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
+        "actors",
     ],
 }
 
@@ -38,6 +40,9 @@ LIBRARIES = {
     "prometheus-cpp": (r"prometheus/", ["metrics"]),
     "civetweb": (r"civetweb|CivetServer", ["metrics"]),
     "CLI11": (r"CLI/", ["cli"]),
+    "SQLite": (r"sqlite3", ["jobs"]),
+    "cnats": (r"nats(/nats)?\.h", ["jobs"]),
+    "libcurl": (r"curl/", ["jobs"]),
 }
 
 # vocabulary libraries of the whole house; core and dispatch know only the standard library and tl::expected
