@@ -61,6 +61,18 @@ constexpr std::array all_families{
                 "What links did not take: messages for a peer whose queue is full, messages that are not of the "
                 "protocol, connections with a key that is not listed or that ended before they said anything (early)"},
     family_info{"penstock_link_lost_connections_total", "counter", "", "Connections that ended or were given up"},
+    family_info{"penstock_http_connections", "gauge", "", "Open connections at the HTTP door"},
+    family_info{"penstock_http_requests_total", "counter", "route,method,status", "Requests answered"},
+    family_info{"penstock_http_request_duration_seconds", "histogram", "route,method",
+                "From a request's last header to the last byte of its answer; streams of events, previews and results "
+                "are not in it"},
+    family_info{"penstock_http_refused_total", "counter", "reason", "Requests and connections turned away at the door"},
+    family_info{"penstock_http_body_bytes_total", "counter", "direction", "Bytes of bodies"},
+    family_info{"penstock_http_event_readers", "gauge", "", "Readers of /v1/events"},
+    family_info{"penstock_http_preview_viewers", "gauge", "", "Viewers of previews"},
+    family_info{"penstock_http_lost_events_total", "counter", "", "Events that slow readers missed"},
+    family_info{"penstock_http_certificate_failures_total", "counter", "",
+                "Changed certificates that could not be used; the one before stays"},
 };
 
 const family_info& info_of(std::string_view name) {
@@ -219,6 +231,32 @@ link_series registry::links() {
   series.refused_early = of("penstock_link_refused_total", "reason", "early");
   series.lost = impl_->make_counter("penstock_link_lost_connections_total");
   return series;
+}
+
+http_series registry::http() {
+  http_series series;
+  series.connections = impl_->make_gauge("penstock_http_connections");
+  series.received_bytes = impl_->make_counter("penstock_http_body_bytes_total", {{"direction", "received"}});
+  series.sent_bytes = impl_->make_counter("penstock_http_body_bytes_total", {{"direction", "sent"}});
+  series.event_readers = impl_->make_gauge("penstock_http_event_readers");
+  series.preview_viewers = impl_->make_gauge("penstock_http_preview_viewers");
+  series.lost_events = impl_->make_counter("penstock_http_lost_events_total");
+  series.certificate_failures = impl_->make_counter("penstock_http_certificate_failures_total");
+  return series;
+}
+
+counter registry::http_requests(const std::string& route, const std::string& method, int status) {
+  return impl_->make_counter("penstock_http_requests_total",
+                             {{"route", route}, {"method", method}, {"status", std::to_string(status)}});
+}
+
+histogram registry::http_duration(const std::string& route, const std::string& method) {
+  return impl_->make_histogram("penstock_http_request_duration_seconds", latency_buckets(),
+                               {{"route", route}, {"method", method}});
+}
+
+counter registry::http_refused(const std::string& reason) {
+  return impl_->make_counter("penstock_http_refused_total", {{"reason", reason}});
 }
 
 void registry::set_build_info(const std::string& version) {

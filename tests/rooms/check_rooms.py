@@ -20,9 +20,10 @@ LAYERS = {
     "transport": ["core"],
     "jobs": ["core", "topology"],
     "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs"],
+    "gateway": ["core", "metrics"],
     "cli": [
         "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
-        "actors",
+        "actors", "gateway",
     ],
 }
 
@@ -43,6 +44,8 @@ LIBRARIES = {
     "SQLite": (r"sqlite3", ["jobs"]),
     "cnats": (r"nats(/nats)?\.h", ["jobs"]),
     "libcurl": (r"curl/", ["jobs"]),
+    "Boost": (r"boost/", ["gateway"]),
+    "OpenSSL": (r"openssl/", ["gateway"]),
 }
 
 # vocabulary libraries of the whole house; core and dispatch know only the standard library and tl::expected
