@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "cli/serve_metrics.hpp"
 #include "cli/signals.hpp"
 #include "cli/topology_file.hpp"
+#include "front/door.hpp"
 
 namespace penstock::cli {
 
@@ -95,6 +97,9 @@ int report_end(const pipeline_arguments& args, const actors::run_report& report,
   return code;
 }
 
+/// For answers that are ready, but not sent, when all work is done.
+constexpr std::chrono::seconds door_grace{2};
+
 /// Whether producers or subscribers connect to it.
 bool serves_programs(const topology::config& config) {
   return std::ranges::any_of(config.nodes, [](const auto& role) { return !role.ingest.listen.empty(); }) ||
@@ -133,6 +138,12 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
     }
     options.keys = *keys;
   }
+  // Before the node, which tells it what happens, and gone after it.
+  std::optional<front::door> door;
+  if (const auto where = front::door_address(config, options.role); !where.empty()) {
+    door.emplace(config, where);
+    options.door = door->for_node();
+  }
   auto node = actors::node::start(config, options);
   if (!node) {
     report({place_error(*topology, node.error())});
@@ -148,8 +159,17 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
                                      [&running] { return running.ready(); }});
   if (!server) return server.error();
 
+  if (door) {
+    const auto opened = door->open(running, PENSTOCK_VERSION, [] { ::kill(::getpid(), SIGTERM); });
+    if (!opened) {
+      report({place_error(*topology, opened.error())});
+      return opened.error().code == core::errc::io ? exit_failed : exit_bad_config;
+    }
+  }
+
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
   wait_for_end(running, stop, config.shutdown.grace, shown);
+  if (door) door->close(door_grace);
   const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);
   if (report.abandoned) std::_Exit(code); // a thread hangs in a system call and cannot be joined

@@ -75,6 +75,7 @@ struct frame_result {
   int height_px = 0;
   std::string name; ///< picture streams: the picture's file name
   time_point captured{};
+  stage_times times;
 };
 
 } // namespace penstock::core

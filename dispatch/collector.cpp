@@ -32,6 +32,7 @@ struct frame_state {
   core::time_point captured{};
   std::string name;
   std::vector<core::detection> objects;
+  core::stage_times times;
 };
 
 using turn = std::pair<core::media_time, std::uint32_t>; ///< pts and ordinal
@@ -191,6 +192,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
     frame.width_px = outcome.width_px;
     frame.height_px = outcome.height_px;
     frame.objects = std::move(outcome.objects);
+    frame.times = outcome.times;
     segment.proven = std::max(segment.proven, frame.pts);
   }
   out.emplace_back(dispatch::frame_resolved{id});
@@ -302,8 +304,8 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
     if (!room && s.policy == stream_policy::lossless) return false;
     const core::segment_id id{s.id, epoch_, s.segments.first()};
     core::frame_result result{
-        {id, ordinal},         s.next_seq,    frame.pts, std::move(frame.objects), frame.width_px, frame.height_px,
-        std::move(frame.name), frame.captured};
+        {id, ordinal},         s.next_seq,     frame.pts,  std::move(frame.objects), frame.width_px, frame.height_px,
+        std::move(frame.name), frame.captured, frame.times};
     if (room) {
       ++s.unacknowledged;
       ++s.emitted;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/node.hpp"
+#include "core/error.hpp"
+#include "topology/config.hpp"
+
+namespace penstock::front {
+
+/// The HTTP door of a node: pictures, streams, jobs, events, state, and the console. Made before the node, and gone
+/// after it.
+class door {
+ public:
+  /// `address`: HOST:PORT. `topology` outlives the door.
+  door(const topology::config& topology, std::string address);
+  ~door();
+  door(const door&) = delete;
+  door& operator=(const door&) = delete;
+
+  /// What the node must know to stand behind it.
+  [[nodiscard]] actors::node_door for_node();
+
+  /// Lets people in. `drain` is called, on a thread of the door, where somebody asks the program to end. Errors:
+  /// `bad_config` (options, certificate), `io` (cannot listen).
+  [[nodiscard]] core::expected<void> open(actors::node& node, const std::string& version, std::function<void()> drain);
+
+  /// As people type it; once it is open.
+  [[nodiscard]] std::string url() const;
+
+  /// Takes no more, lets answers that are on their way arrive for at most `grace`, and closes. The node must still be
+  /// there.
+  void close(std::chrono::milliseconds grace);
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+/// Where the topology's role (any, where `role` is empty) has its door; empty where it has none.
+[[nodiscard]] std::string door_address(const topology::config& topology, const std::string& role);
+
+} // namespace penstock::front
