@@ -43,15 +43,15 @@ TEST_CASE("what is wrong in http is named with its place and what is allowed", "
   const auto token = [](const std::string& more) { return "{sha256: " + digest + ", " + more + "}"; };
   const std::vector<row> rows{
       {"http.tokens=[" + token("name: ann") + ", " + token("name: ann") + "]",
-       {"--set:1:96: http.tokens.1.sha256: is of the same token as http.tokens.0.sha256",
-        "--set:1:168: http.tokens.1.name: found 'ann', which http.tokens.0.name is already"}},
+       {"--set:1:110: http.tokens.1.sha256: is of the same token as http.tokens.0.sha256",
+        "--set:1:182: http.tokens.1.name: found 'ann', which http.tokens.0.name is already"}},
       {"http.tokens=[" + token("name: ann, scopes: [detect, job]") + "]",
-       {"--set:1:113: http.tokens.0.scopes.1: found 'job'; allowed: detect, jobs, streams, admin; did you mean "
+       {"--set:1:117: http.tokens.0.scopes.1: found 'job'; allowed: detect, jobs, streams, admin; did you mean "
         "'jobs'?"}},
       {"http.tokens=[" + token("name: ann, scopes: []") + "]",
-       {"--set:1:104: http.tokens.0.scopes: has no scope; allowed: detect, jobs, streams, admin"}},
+       {"--set:1:108: http.tokens.0.scopes: has no scope; allowed: detect, jobs, streams, admin"}},
       {"http.tokens=[" + token("name: ann, scopes: [jobs, admin, jobs]") + "]",
-       {"--set:1:118: http.tokens.0.scopes.2: stands twice"}},
+       {"--set:1:122: http.tokens.0.scopes.2: stands twice"}},
       {"http.tokens=[{name: ann}]",
        {"--set:1:14: http.tokens.0.sha256: is missing; allowed: 64 hexadecimal digits, as `printf %s TOKEN | "
         "sha256sum` "
