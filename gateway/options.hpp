@@ -24,12 +24,16 @@ struct token_options {
   std::string name;   ///< stands in logs in place of the token
   std::string sha256; ///< of the token, as 64 hexadecimal digits: `printf %s TOKEN | sha256sum`
   std::vector<scope> scopes{scope::detect, scope::jobs, scope::streams};
+
+  bool operator==(const token_options&) const = default;
 };
 
 /// A token bucket. What exceeds it is refused with 429 and the time until there is room.
 struct rate_options {
   double per_s = 0;  ///< requests a second; 0: no limit
   double burst = 20; ///< requests at once after a quiet time; at least 1
+
+  bool operator==(const rate_options&) const = default;
 };
 
 /// Encryption at the door; off while both files are empty.
@@ -40,6 +44,7 @@ struct tls_options {
   std::chrono::milliseconds check_every{5000};
 
   [[nodiscard]] bool on() const { return !certificate.empty() || !key.empty(); }
+  bool operator==(const tls_options&) const = default;
 };
 
 struct limit_options {
@@ -51,6 +56,8 @@ struct limit_options {
   std::uint64_t upload_bytes = std::uint64_t{64} << 30U; ///< body of POST /v1/jobs: 413
   std::size_t buffered_bytes = std::size_t{512} << 20U;  ///< all bodies in memory together: 503
   std::uint64_t picture_pixels = 100'000'000;            ///< width × height that the picture's header states: 422
+
+  bool operator==(const limit_options&) const = default;
 };
 
 struct timeout_options {
@@ -61,6 +68,8 @@ struct timeout_options {
   std::size_t body_bytes_per_s = 4096;    ///< slower bodies end with 408
   std::chrono::milliseconds write{
       30'000}; ///< a client that takes nothing of a piece of the answer for so long is given up
+
+  bool operator==(const timeout_options&) const = default;
 };
 
 /// When POST /v1/detect is refused with 503 rather than queued.
@@ -69,23 +78,30 @@ struct admission_options {
   std::chrono::milliseconds max_wait{1000}; ///< longest predicted wait that is let in, whatever the request's deadline
   std::chrono::milliseconds deadline{10'000};     ///< of requests that state none
   std::chrono::milliseconds max_deadline{60'000}; ///< larger ones are cut to this
+
+  bool operator==(const admission_options&) const = default;
 };
 
 struct event_options {
   std::size_t queue = 1024;                     ///< events kept for one slow reader; the oldest go first
   std::size_t readers = 64;                     ///< at the same time, WebSockets included: 503
   std::chrono::milliseconds keep_alive{15'000}; ///< a sign of life where there are no events
+
+  bool operator==(const event_options&) const = default;
 };
 
 struct preview_options {
   double fps = 10;          ///< pictures a second for one viewer, at most
   std::size_t viewers = 16; ///< at the same time: 503
+
+  bool operator==(const preview_options&) const = default;
 };
 
 /// Everything that can be set about the door.
 struct options {
   std::string address = "127.0.0.1:8080"; ///< HOST:PORT; port 0 takes a free one
   std::vector<token_options> tokens;      ///< none: everybody may do everything
+  bool insecure = false;                  ///< without tokens, open beyond loopback all the same
   bool open_health = true;                ///< /healthz and /readyz need no token
   bool open_metrics = true;               ///< nor does /metrics
   bool console = true;                    ///< the page at /; the page itself needs no token, its data does
@@ -98,6 +114,8 @@ struct options {
   admission_options admission;
   event_options events;
   preview_options preview;
+
+  bool operator==(const options&) const = default;
 };
 
 /// The first thing that is wrong, with the option's name; nothing is opened. Error: bad_config.

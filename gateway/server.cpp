@@ -72,16 +72,22 @@ core::expected<void> server::impl::open() {
   const auto found = resolver.resolve(host, how.address.substr(colon + 1), tcp::resolver::passive, ec);
   if (ec || found.empty()) return failed(ec);
   const auto at = found.begin()->endpoint();
+  if (how.tokens.empty() && !at.address().is_loopback()) {
+    if (!how.insecure) {
+      return core::fail(core::errc::bad_config,
+                        fmt::format("{} can be reached from other machines and there are no tokens: add some to "
+                                    "http.tokens, or write security.insecure: true",
+                                    how.address));
+    }
+    spdlog::warn("{}: no tokens are configured, so everybody who can reach this address may do everything",
+                 how.address);
+  }
   acceptor.open(at.protocol(), ec);
   if (!ec) acceptor.set_option(tcp::acceptor::reuse_address{true}, ec);
   if (!ec) acceptor.bind(at, ec);
   if (!ec) acceptor.listen(tcp::acceptor::max_listen_connections, ec);
   if (ec) return failed(ec);
   port = acceptor.local_endpoint(ec).port();
-  if (how.tokens.empty() && !at.address().is_loopback()) {
-    spdlog::warn("{}: no tokens are configured, so everybody who can reach this address may do everything",
-                 how.address);
-  }
   return {};
 }
 

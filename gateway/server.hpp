@@ -13,8 +13,8 @@ namespace penstock::gateway {
 /// The HTTP front door: one thread that takes requests, checks them and hands them to what is behind it.
 class server {
  public:
-  /// Opens the door. `behind` and `registry` must outlive the server. Errors: bad_config (options, certificate), io
-  /// (cannot listen).
+  /// Opens the door. `behind` and `registry` must outlive the server. Errors: bad_config (options, certificate, an
+  /// address beyond loopback without tokens and without `insecure`), io (cannot listen).
   [[nodiscard]] static core::expected<std::unique_ptr<server>> listen(const options& how, const api& behind,
                                                                       metrics::registry& registry);
   ~server(); ///< ends at once: open requests are cut off. Not on the gateway's own thread.

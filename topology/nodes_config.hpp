@@ -71,7 +71,7 @@ struct metrics_config {
 /// CURVE keys of the links between machines.
 struct security_config {
   std::filesystem::path keys = "keys"; ///< folder
-  bool insecure = false;               ///< allow links beyond loopback without keys
+  bool insecure = false;               ///< allow links beyond loopback without keys, and a door without tokens
 
   bool operator==(const security_config&) const = default;
 };

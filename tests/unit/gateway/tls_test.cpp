@@ -162,6 +162,31 @@ TEST_CASE("a door with a certificate that cannot be used does not open", "[gatew
   CHECK_FALSE(gateway::server::listen(o, behind, f.node.registry).has_value());
 }
 
+TEST_CASE("a door that other machines reach does not open without tokens, unless it is told to", "[gateway]") {
+  fixture f;
+  gateway::options o;
+  gateway::api behind;
+  behind.node = &f.node;
+  for (const auto* address : {"0.0.0.0:0", "[::]:0"}) {
+    o.address = address;
+    const auto opened = gateway::server::listen(o, behind, f.node.registry);
+    REQUIRE_FALSE(opened.has_value());
+    CHECK(opened.error().code == core::errc::bad_config);
+    CHECK(opened.error().message.find("there are no tokens") != std::string::npos);
+  }
+  o.address = "0.0.0.0:0";
+  o.insecure = true;
+  CHECK(gateway::server::listen(o, behind, f.node.registry).has_value());
+  o.insecure = false;
+  o.tokens = {{"ann", std::string(64, '0')}};
+  CHECK(gateway::server::listen(o, behind, f.node.registry).has_value());
+  for (const auto* address : {"127.0.0.1:0", "localhost:0"}) {
+    gateway::options near;
+    near.address = address;
+    CHECK(gateway::server::listen(near, behind, f.node.registry).has_value());
+  }
+}
+
 TEST_CASE("a door whose address is taken, or wrong, does not open", "[gateway]") {
   fixture f;
   f.open();
