@@ -103,7 +103,9 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
   for (const auto& other : topology.nodes)
     if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
-  gate_with.topology = topology::to_yaml(topology);
+  auto shown = topology;
+  shown.http = {}; // who may come in here is no business of other machines
+  gate_with.topology = topology::to_yaml(shown);
   gate_with.links = metrics->links();
   gate_with.late_reports = metrics->dispatch().late_reports;
   gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});

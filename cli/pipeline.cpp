@@ -140,8 +140,8 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   }
   // Before the node, which tells it what happens, and gone after it.
   std::optional<front::door> door;
-  if (const auto where = front::door_address(config, options.role); !where.empty()) {
-    door.emplace(config, where);
+  if (const auto* role = front::role_with_door(config, options.role)) {
+    door.emplace(config, *role);
     options.door = door->for_node();
   }
   auto node = actors::node::start(config, options);

@@ -42,10 +42,11 @@ class process final : public gateway::node_api {
 } // namespace
 
 struct door::impl {
-  impl(const topology::config& config, std::string where)
-      : topology{config}, options{http_options_of(config, std::move(where))} {}
+  impl(const topology::config& config, const topology::node_config& role)
+      : topology{config}, place{fmt::format("nodes.{}.http", role.role)}, options{http_options_of(config, role.http)} {}
 
   const topology::config& topology;
+  std::string place; ///< in the topology
   gateway::options options;
   gateway::event_hub events;
 
@@ -65,8 +66,8 @@ struct door::impl {
   std::unique_ptr<gateway::server> server;
 };
 
-door::door(const topology::config& topology, std::string address)
-    : impl_{std::make_unique<impl>(topology, std::move(address))} {}
+door::door(const topology::config& topology, const topology::node_config& role)
+    : impl_{std::make_unique<impl>(topology, role)} {}
 
 door::~door() = default;
 
@@ -83,7 +84,7 @@ core::expected<void> door::open(actors::node& node, const std::string& version, 
   api.state = &behind.state;
   api.events = &impl_->events;
   auto listening = gateway::server::listen(impl_->options, api, node.metrics());
-  if (!listening) return core::fail("http", listening.error());
+  if (!listening) return core::fail(impl_->place, listening.error());
   impl_->server = std::move(*listening);
   spdlog::info("the door is open: {}", url());
   return {};
@@ -102,11 +103,11 @@ void door::close(std::chrono::milliseconds grace) {
   impl_->behind.reset();
 }
 
-std::string door_address(const topology::config& topology, const std::string& role) {
+const topology::node_config* role_with_door(const topology::config& topology, const std::string& role) {
   const auto at = std::ranges::find_if(topology.nodes, [&](const topology::node_config& each) {
     return !each.http.empty() && (role.empty() || each.role == role);
   });
-  return at == topology.nodes.end() ? "" : at->http;
+  return at == topology.nodes.end() ? nullptr : &*at;
 }
 
 } // namespace penstock::front

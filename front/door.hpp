@@ -16,8 +16,8 @@ namespace penstock::front {
 /// after it.
 class door {
  public:
-  /// `address`: HOST:PORT. `topology` outlives the door.
-  door(const topology::config& topology, std::string address);
+  /// `role` says where; both outlive the door.
+  door(const topology::config& topology, const topology::node_config& role);
   ~door();
   door(const door&) = delete;
   door& operator=(const door&) = delete;
@@ -41,7 +41,7 @@ class door {
   std::unique_ptr<impl> impl_;
 };
 
-/// Where the topology's role (any, where `role` is empty) has its door; empty where it has none.
-[[nodiscard]] std::string door_address(const topology::config& topology, const std::string& role);
+/// The role (any, where `role` is empty) that has a door; null where there is none.
+[[nodiscard]] const topology::node_config* role_with_door(const topology::config& topology, const std::string& role);
 
 } // namespace penstock::front
