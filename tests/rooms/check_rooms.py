@@ -21,9 +21,13 @@ LAYERS = {
     "jobs": ["core", "topology"],
     "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs"],
     "gateway": ["core", "metrics"],
-    "cli": [
+    "front": [
         "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
         "actors", "gateway",
+    ],
+    "cli": [
+        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
+        "actors", "gateway", "front",
     ],
 }
 
