@@ -99,6 +99,7 @@ struct job_view {
   std::optional<std::chrono::system_clock::time_point> finished;
   std::uint64_t frames_done = 0;
   std::optional<std::uint64_t> frames_total; ///< where it is known
+  std::map<std::string, std::uint64_t> dropped; ///< frames without a result, by reason; zeros are left out
   std::optional<core::seconds> eta;
   std::uint32_t attempts = 0;
   std::uint32_t max_attempts = 0;

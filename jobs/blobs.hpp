@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,11 @@ class blobs {
   open(std::string_view name, std::uint64_t offset = 0, std::optional<std::uint64_t> length = std::nullopt) = 0;
 
   [[nodiscard]] virtual core::expected<std::optional<blob_info>> stat(std::string_view name) = 0;
+
+  /// The file that a blob is, where this machine has it as one; it must not be changed. Nullopt: it is no file here.
+  [[nodiscard]] virtual std::optional<std::filesystem::path> local_path(std::string_view /*name*/) const {
+    return std::nullopt;
+  }
 
   /// False where there is none.
   [[nodiscard]] virtual core::expected<bool> remove(std::string_view name) = 0;

@@ -33,6 +33,11 @@ std::string make_id(wall_time now, const random_bits& random) {
   return digits(static_cast<std::uint64_t>(ms), time_letters) + make_token(random);
 }
 
+std::string first_id_of(wall_time time) {
+  const auto ms = std::max<std::int64_t>(0, time.time_since_epoch().count());
+  return digits(static_cast<std::uint64_t>(ms), time_letters) + std::string(random_letters, letters.front());
+}
+
 bool is_job_id(std::string_view text) noexcept {
   return text.size() == time_letters + random_letters && text.find_first_not_of(letters) == std::string_view::npos;
 }

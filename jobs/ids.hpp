@@ -25,6 +25,9 @@ using random_bits = std::function<std::uint64_t()>;
 /// Time of an id's making. The id must have the form of one.
 [[nodiscard]] wall_time time_of_id(std::string_view id) noexcept;
 
+/// The first id that one made then, or later, can have.
+[[nodiscard]] std::string first_id_of(wall_time time);
+
 /// The operating system's random numbers. Thread-safe.
 [[nodiscard]] random_bits system_random();
 

@@ -53,6 +53,9 @@ struct job_request {
   job_kind kind = job_kind::video;
   std::string input_blob{};
   std::string input_uri{};
+  std::string name{};            ///< as people call it; like the next two kept for them only
+  std::string content_type{};
+  std::uint64_t input_bytes = 0;
   std::string idempotency_key{}; ///< a repeat with the same key gets the same job; empty: none
   std::optional<std::uint32_t> max_attempts{};
   std::optional<std::uint64_t> frames_total{};
@@ -134,6 +137,11 @@ class job_queue {
   /// Jobs in a state (or all), oldest first. May return fewer than `limit` and a `next`.
   [[nodiscard]] core::expected<job_page> list(std::optional<job_state> state, std::string_view after,
                                               std::size_t limit);
+  /// Jobs in a state (or all) that were made before another, newest first; from the newest on where `before` is empty.
+  /// May return fewer than `limit` and a `next`, which is then the place to go on. Its work grows with the jobs that
+  /// are returned or passed over, not with those that are kept.
+  [[nodiscard]] core::expected<job_page> newest(std::optional<job_state> state, std::string_view before,
+                                                std::size_t limit);
   [[nodiscard]] core::expected<job_page> dead_letters(std::string_view after, std::size_t limit);
 
   /// About how many hints there are: jobs that wait or are worked on, and repeated hints.

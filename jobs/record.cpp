@@ -159,6 +159,9 @@ std::string encode(const job& record) {
   };
   text("input_blob", record.input_blob);
   text("input_uri", record.input_uri);
+  text("name", record.name);
+  text("content_type", record.content_type);
+  if (record.input_bytes > 0) out["input_bytes"] = record.input_bytes;
   text("checkpoint", record.checkpoint);
   text("error", record.error);
   text("idempotency_key", record.idempotency_key);
@@ -191,6 +194,9 @@ core::expected<job> decode_job(std::string_view text) {
   in.flag("accepted", out.accepted);
   in.text("input_blob", out.input_blob);
   in.text("input_uri", out.input_uri);
+  in.text("name", out.name);
+  in.text("content_type", out.content_type);
+  in.number("input_bytes", out.input_bytes);
   in.number("attempts", out.attempts);
   in.number("max_attempts", out.max_attempts);
   in.number("epoch", out.epoch);

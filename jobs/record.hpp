@@ -57,6 +57,9 @@ struct job {
   bool accepted = true;   ///< false while its idempotency key is being claimed; nobody sees it then
   std::string input_blob; ///< name of a blob, or empty
   std::string input_uri;  ///< address of the input elsewhere, or empty
+  std::string name;       ///< as people call it; like the next two for them only
+  std::string content_type;
+  std::uint64_t input_bytes = 0;
   std::uint32_t attempts = 0;
   std::uint32_t max_attempts = 1;
   std::uint64_t epoch = 0; ///< of the latest lease; never goes back

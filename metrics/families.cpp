@@ -73,6 +73,18 @@ constexpr std::array all_families{
     family_info{"penstock_http_lost_events_total", "counter", "", "Events that slow readers missed"},
     family_info{"penstock_http_certificate_failures_total", "counter", "",
                 "Changed certificates that could not be used; the one before stays"},
+    family_info{"penstock_jobs_queued", "gauge", "", "Durable jobs that wait, when they were last looked over"},
+    family_info{"penstock_jobs_running", "gauge", "", "Durable jobs that this process works on"},
+    family_info{"penstock_jobs_accepted_total", "counter", "", "Jobs accepted at this process's door"},
+    family_info{"penstock_jobs_attempts_total", "counter", "end",
+                "Attempts of this process that ended: done, failed, cancelled, given_back, or its lease went to another "
+                "(lost)"},
+    family_info{"penstock_jobs_expired_leases_total", "counter", "",
+                "Leases that this process found run out: of workers that died or hung, its own or others'"},
+    family_info{"penstock_jobs_dead_total", "counter", "reason",
+                "Jobs that became dead letters: their input cannot be worked on (the error's name), their attempts are "
+                "used up (attempts), their workers were lost too often (lost)"},
+    family_info{"penstock_jobs_duration_seconds", "histogram", "", "From a job's acceptance to its result"},
 };
 
 const family_info& info_of(std::string_view name) {
@@ -96,6 +108,12 @@ const prometheus::Histogram::BucketBoundaries& duration_buckets() {
 
 const prometheus::Histogram::BucketBoundaries& batch_buckets() {
   static const prometheus::Histogram::BucketBoundaries buckets{1, 2, 4, 8, 16, 32, 64, 128};
+  return buckets;
+}
+
+const prometheus::Histogram::BucketBoundaries& job_buckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{1,   2,   5,    10,   20,   60,   120,
+                                                               300, 600, 1800, 3600, 7200, 21600, 86400};
   return buckets;
 }
 
@@ -257,6 +275,28 @@ histogram registry::http_duration(const std::string& route, const std::string& m
 
 counter registry::http_refused(const std::string& reason) {
   return impl_->make_counter("penstock_http_refused_total", {{"reason", reason}});
+}
+
+job_series registry::jobs() {
+  job_series series;
+  series.queued = impl_->make_gauge("penstock_jobs_queued");
+  series.running = impl_->make_gauge("penstock_jobs_running");
+  series.accepted = impl_->make_counter("penstock_jobs_accepted_total");
+  const auto ended = [this](const char* end) {
+    return impl_->make_counter("penstock_jobs_attempts_total", {{"end", end}});
+  };
+  series.done = ended("done");
+  series.failed = ended("failed");
+  series.cancelled = ended("cancelled");
+  series.given_back = ended("given_back");
+  series.lost = ended("lost");
+  series.expired = impl_->make_counter("penstock_jobs_expired_leases_total");
+  series.duration = impl_->make_histogram("penstock_jobs_duration_seconds", job_buckets());
+  return series;
+}
+
+counter registry::jobs_dead(const std::string& reason) {
+  return impl_->make_counter("penstock_jobs_dead_total", {{"reason", reason}});
 }
 
 void registry::set_build_info(const std::string& version) {

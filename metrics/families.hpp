@@ -104,6 +104,20 @@ struct http_series {
   counter certificate_failures;
 };
 
+/// The series of durable jobs.
+struct job_series {
+  gauge queued;
+  gauge running; ///< in this process
+  counter accepted;
+  counter done;
+  counter failed;
+  counter cancelled;
+  counter given_back;
+  counter lost;
+  counter expired; ///< leases of whatever process that had run out
+  histogram duration; ///< acceptance → done, in seconds
+};
+
 /// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`
 /// streams have their own series; the rest share the label `other`, so that a scrape stays bounded.
 class registry {
@@ -124,6 +138,10 @@ class registry {
   [[nodiscard]] counter http_requests(const std::string& route, const std::string& method, int status);
   [[nodiscard]] histogram http_duration(const std::string& route, const std::string& method);
   [[nodiscard]] counter http_refused(const std::string& reason);
+
+  [[nodiscard]] job_series jobs();
+  /// `reason`: why a job is dead, of a fixed set of words.
+  [[nodiscard]] counter jobs_dead(const std::string& reason);
 
   /// Records what is running, as `penstock_build_info` and `penstock_model_info` (value 1, facts in labels).
   void set_build_info(const std::string& version);

@@ -282,7 +282,16 @@ auto jobs() {
       .add("url", &job_blobs_config::url, text(true), "Address of `azure`.");
   auto s = object<jobs_config>();
   s->add("queue", &jobs_config::queue, queue, "The queue of durable jobs.")
-      .add("blobs", &jobs_config::blobs, blobs, "Inputs and results of durable jobs.");
+      .add("blobs", &jobs_config::blobs, blobs, "Inputs and results of durable jobs.")
+      .add("concurrent", &jobs_config::concurrent, whole(1, 256),
+           "Jobs that one head works on at the same time. Workers are shared by all of them.")
+      .add("max_attempts", &jobs_config::max_attempts, whole(1, 1000),
+           "Attempts after which a job is dead. A worker that is lost counts unless the job got further.")
+      .add("spool", &jobs_config::spool, path(),
+           "Folder for the inputs that are worked on, where `blobs` has no files on this machine. They are gone when "
+           "the program ends, however it does.")
+      .add("spool_bytes", &jobs_config::spool_bytes, byte_count(1 << 20),
+           "Their size, all together. A larger input is refused, others wait.");
   return s;
 }
 

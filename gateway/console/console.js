@@ -243,7 +243,7 @@ function jobRow(j) {
     : [`${number(j.frames_done)} frames`];
   const actions = make('td');
   if (j.state === 'queued' || j.state === 'running') actions.append(button('Cancel', () => change(path, 'DELETE')));
-  if (['dead', 'failed', 'cancelled'].includes(j.state)) actions.append(button('Queue again', () => change(`${path}/requeue`, 'POST')));
+  if (j.state === 'dead') actions.append(button('Queue again', () => change(`${path}/requeue`, 'POST')));
   return make('tr', { 'data-job': j.id }, cell(j.name || j.id), cell(j.state), make('td', {}, ...progress),
     cell(`${j.attempts}/${j.max_attempts}`, true), cell(j.eta_s === null ? '' : seconds(j.eta_s), true),
     make('td', { className: 'bad' }, j.error), actions);

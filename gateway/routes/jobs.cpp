@@ -99,7 +99,7 @@ class jobs_routes {
   }
 
   void requeue(const http::responder_ptr& client) const {
-    jobs_.requeue(id_of(client), told(client, 202, "only jobs that are dead, failed or cancelled can be queued again"));
+    jobs_.requeue(id_of(client), told(client, 202, "only jobs that are dead can be queued again"));
   }
 
  private:
@@ -208,7 +208,7 @@ void add_jobs(table& to, const context& with) {
   cancel.replies = {{204, "it is cancelled", {}, ""}, no_such, not_now};
 
   auto& requeue = add("POST", "/v1/jobs/{id}/requeue", &jobs_routes::requeue, "requeueJob",
-                      "Queues a job again that is dead, failed or cancelled");
+                      "Queues a job again that is dead");
   requeue.replies = {{202, "it waits again", {}, ""}, no_such, not_now};
 }
 

@@ -84,6 +84,7 @@ ordered_json to_json(const job_view& j) {
           {"finished", or_null(j.finished, time_text)},
           {"frames_done", j.frames_done},
           {"frames_total", or_null(j.frames_total, same)},
+          {"dropped", ordered_json(j.dropped)},
           {"eta_s", or_null(j.eta, [](core::seconds s) { return rounded(s.count(), 10); })},
           {"attempts", j.attempts},
           {"max_attempts", j.max_attempts},

@@ -129,6 +129,11 @@ class local_blobs final : public jobs::blobs {
     return blob_info{std::string{name}, static_cast<std::uint64_t>(info.st_size), time_of(info)};
   }
 
+  std::optional<fs::path> local_path(std::string_view name) const override {
+    if (!check_name(name)) return std::nullopt;
+    return root_ / name;
+  }
+
   core::expected<bool> remove(std::string_view name) override {
     if (auto good = check_name(name); !good) return tl::unexpected{good.error()};
     const auto path = root_ / name;

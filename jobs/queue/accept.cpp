@@ -24,6 +24,8 @@ core::expected<void> check(const job_request& request) {
   const auto owner = job_of_blob(request.input_blob);
   if (is_job_id(owner) && owner != request.id) return wrong("the input is that of another job");
   if (request.input_uri.size() > longest_text) return wrong("the input's uri is too long");
+  if (request.name.size() > longest_text || request.content_type.size() > longest_text)
+    return wrong("the name or the content type is too long");
   if (request.idempotency_key.size() > longest_text) return wrong("the idempotency key is too long");
   if (request.max_attempts == 0U) return wrong("max_attempts is at least 1");
   return {};
@@ -120,6 +122,9 @@ core::expected<put_answer> job_queue::put(const job_request& request) {
   record.accepted = !keyed;
   record.input_blob = request.input_blob;
   record.input_uri = request.input_uri;
+  record.name = request.name;
+  record.content_type = request.content_type;
+  record.input_bytes = request.input_bytes;
   record.max_attempts = request.max_attempts.value_or(rules_.max_attempts);
   record.frames.total = request.frames_total;
   record.created = record.updated = record.queued = record.hinted = now;

@@ -23,7 +23,8 @@ sinks:
 dispatch: {retain: 1234567, read_ahead: {bytes: 3000000}}
 nodes:
   all: {stages: [source, decode, preprocess, inference, postprocess, collector], http: "localhost:8080"}
-jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}}
+jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}, concurrent: 3,
+       max_attempts: 2, spool: /spool, spool_bytes: 2GiB}
 scaling: {fleet: exec}
 http:
   tokens:

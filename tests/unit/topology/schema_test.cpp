@@ -63,6 +63,10 @@ TEST_CASE("the JSON Schema has every key, each with its meaning", "[topology]") 
                            "security.insecure",
                            "jobs.queue.kind",
                            "jobs.blobs.path",
+                           "jobs.concurrent",
+                           "jobs.max_attempts",
+                           "jobs.spool",
+                           "jobs.spool_bytes",
                            "scaling.fleet"}) {
     CAPTURE(path);
     CHECK(std::find(paths.begin(), paths.end(), path) != paths.end());
