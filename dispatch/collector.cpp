@@ -83,15 +83,8 @@ collector::~collector() = default;
 collector::collector(collector&&) noexcept = default;
 collector& collector::operator=(collector&&) noexcept = default;
 
-collector::stream_state* collector::find(core::stream_id stream) noexcept {
-  return stream.value < streams_.size() ? streams_[stream.value].get() : nullptr;
-}
-
 void collector::add_stream(core::stream_id stream, stream_policy policy, const resume_point& from) {
-  if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
-  assert(!streams_[stream.value]);
-  streams_[stream.value] = std::make_unique<stream_state>();
-  auto& s = *streams_[stream.value];
+  auto& s = streams_.add(stream, {});
   s.id = stream;
   s.policy = policy;
   s.segments = window<segment_state>{from.segment};
@@ -99,12 +92,10 @@ void collector::add_stream(core::stream_id stream, stream_policy policy, const r
   s.delivered_before = from.delivered_before;
 }
 
-void collector::remove_stream(core::stream_id stream) {
-  if (find(stream)) streams_[stream.value].reset();
-}
+void collector::remove_stream(core::stream_id stream) { streams_.erase(stream); }
 
 void collector::segment_opened(core::stream_id stream, std::uint64_t number, std::uint64_t packets_before) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   assert(number == s->segments.end_number());
   segment_state segment;
@@ -116,7 +107,7 @@ void collector::segment_opened(core::stream_id stream, std::uint64_t number, std
 
 void collector::frame_expected(core::result_id id, const core::packet& packet, std::optional<core::drop_reason> dropped,
                                actions& out) {
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s) return;
   assert(s->segments.contains(id.segment.number));
   auto& segment = s->segments[id.segment.number];
@@ -136,7 +127,7 @@ void collector::frame_expected(core::result_id id, const core::packet& packet, s
 }
 
 void collector::frame_refused(core::stream_id stream, std::uint64_t before, core::drop_reason reason, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   ++s->books.received;
   s->books.drop(reason);
@@ -148,7 +139,7 @@ void collector::frame_refused(core::stream_id stream, std::uint64_t before, core
 }
 
 void collector::segment_closed(core::stream_id stream, std::uint64_t number, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s || !s->segments.contains(number)) return;
   s->segments[number].closed = true;
   if (s->ended) s->segments[number].whole = false;
@@ -161,7 +152,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
     ++ignored_.stale;
     return;
   }
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s || id.segment.number >= s->segments.end_number()) {
     ++ignored_.unknown;
     return;
@@ -198,7 +189,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
 }
 
 void collector::drop(core::result_id id, core::drop_reason reason, actions& out) {
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s || id.segment.epoch != epoch_ || !s->segments.contains(id.segment.number)) return;
   auto& segment = s->segments[id.segment.number];
   if (!segment.frames.contains(id.ordinal) || segment.frames[id.ordinal].now != fate::expected) return;
@@ -213,7 +204,7 @@ void collector::drop(stream_state& s, segment_state& segment, std::uint32_t ordi
 }
 
 void collector::stream_ended(core::stream_id stream, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   s->ended = true;
   advance(*s, out);
@@ -221,7 +212,7 @@ void collector::stream_ended(core::stream_id stream, actions& out) {
 
 void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out,
                              core::drop_reason why) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   assert(delivered + failed <= s->unacknowledged);
   s->unacknowledged -= delivered + failed;
@@ -328,24 +319,25 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
 
 const ledger& collector::ledger_of(core::stream_id stream) const {
   static const ledger empty;
-  return stream.value < streams_.size() && streams_[stream.value] ? streams_[stream.value]->books : empty;
+  const auto* s = streams_.find(stream);
+  return s ? s->books : empty;
 }
 
 std::uint64_t collector::count_in_flight(core::stream_id stream) const {
-  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
-  const auto& s = *streams_[stream.value];
-  auto count = s.unacknowledged + s.ready.size();
-  for (const auto& segment : s.segments)
+  const auto* s = streams_.find(stream);
+  if (!s) return 0;
+  auto count = s->unacknowledged + s->ready.size();
+  for (const auto& segment : s->segments)
     for (const auto& frame : segment.frames)
       if (frame.now == fate::expected || frame.now == fate::result) ++count;
   return count;
 }
 
 std::size_t collector::count_rows(core::stream_id stream) const {
-  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
-  const auto& s = *streams_[stream.value];
-  auto rows = s.segments.size() + s.ready.size() + s.marks.size();
-  for (const auto& segment : s.segments) rows += segment.frames.size();
+  const auto* s = streams_.find(stream);
+  if (!s) return 0;
+  auto rows = s->segments.size() + s->ready.size() + s->marks.size();
+  for (const auto& segment : s->segments) rows += segment.frames.size();
   return rows;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "dispatch/actions.hpp"
 #include "dispatch/ledger.hpp"
 #include "dispatch/limits.hpp"
+#include "dispatch/stream_table.hpp"
 
 namespace penstock::dispatch {
 
@@ -84,6 +84,7 @@ class collector {
 
   [[nodiscard]] const ledger& ledger_of(core::stream_id stream) const;
   [[nodiscard]] const ignored_outcomes& ignored() const noexcept { return ignored_; }
+  [[nodiscard]] std::size_t count_streams() const noexcept { return streams_.size(); }
 
   /// Frames under way, counted in the tables and not by the books; linear. With it tests check the ledger.
   [[nodiscard]] std::uint64_t count_in_flight(core::stream_id stream) const;
@@ -95,7 +96,6 @@ class collector {
   struct stream_state;
   struct segment_state;
 
-  stream_state* find(core::stream_id stream) noexcept;
   void advance(stream_state& stream, actions& out);
   bool release_next(stream_state& stream, segment_state& segment, actions& out);
   static void drop(stream_state& stream, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason);
@@ -104,7 +104,7 @@ class collector {
 
   collector_config config_;
   std::uint32_t epoch_;
-  std::vector<std::unique_ptr<stream_state>> streams_;
+  stream_table<stream_state> streams_;
   ignored_outcomes ignored_;
 };
 

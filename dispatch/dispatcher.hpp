@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "core/packet.hpp"
+#include "core/result.hpp"
 #include "core/time.hpp"
 #include "dispatch/actions.hpp"
 #include "dispatch/limits.hpp"
@@ -94,8 +95,11 @@ class dispatcher {
   void segment_closed(core::stream_id stream, std::uint64_t number, core::time_point now, actions& out);
   /// No more packets come; what is under way goes on.
   void stream_ended(core::stream_id stream, core::time_point now, actions& out);
-  /// Gives up what is under way (`shutdown`) and forgets the stream.
-  void remove_stream(core::stream_id stream, core::time_point now, actions& out);
+  /// Gives up what is under way, for the reason `why`, and forgets the stream.
+  void remove_stream(core::stream_id stream, core::time_point now, actions& out,
+                     core::drop_reason why = core::drop_reason::shutdown);
+  /// Forgets a stream that has ended and of which every frame has its fate, as soon as its last lease has ended.
+  void forget_stream(core::stream_id stream);
 
   // ---- from workers
 
@@ -141,6 +145,7 @@ class dispatcher {
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
   [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
+  [[nodiscard]] std::size_t count_streams() const noexcept;
   [[nodiscard]] const ignored_reports& ignored() const noexcept;
   /// Leases that ended without all results, for whatever reason but that their worker gave them back.
   [[nodiscard]] std::uint64_t failed_leases() const noexcept;

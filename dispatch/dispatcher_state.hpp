@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/retained_packets.hpp"
+#include "dispatch/stream_table.hpp"
 #include "dispatch/window.hpp"
 #include "dispatch/worker_table.hpp"
 
@@ -50,6 +50,7 @@ struct stream_state {
   bool in_turn = false;              ///< has its turn among streams with a queue
   bool unplaced = false;             ///< live: among those that wait for a worker with room
   bool ended = false;
+  bool leaving = false; ///< to be forgotten once its last lease has ended
 
   [[nodiscard]] bool live() const noexcept { return limits.policy == stream_policy::live; }
 };
@@ -72,7 +73,7 @@ struct blame {
 struct dispatcher::state {
   dispatcher_config config;
   std::uint32_t epoch = 0;
-  std::vector<std::unique_ptr<stream_state>> streams;
+  stream_table<stream_state> streams;
   worker_table workers;
   std::deque<core::stream_id> turns;      ///< lossless streams with waiting segments
   std::vector<core::stream_id> unplaced;  ///< live streams that need a worker with room
@@ -85,13 +86,16 @@ struct dispatcher::state {
   std::deque<std::pair<core::worker_id, std::vector<blame>>> absent; ///< the last ones lost, that may return
   std::optional<core::time_point> deadline;                          ///< set by shutdown
 
-  stream_state* find(core::stream_id id) noexcept;
+  stream_state* find(core::stream_id id) noexcept { return streams.find(id); }
   segment_state* find(core::segment_id id) noexcept;
   /// The segment if the worker holds it; otherwise counts what the worker said of it as ignored.
   segment_state* held_by(core::worker_id worker, core::segment_id id) noexcept;
   [[nodiscard]] core::segment_id id_of(const stream_state& s, std::uint64_t number) const noexcept {
     return {s.id, epoch, number};
   }
+
+  void forget(stream_state& s);
+  void forget_leaving();
 
   // leasing.cpp: who gets what
   [[nodiscard]] bool needs_worker(const segment_state& g) const noexcept;
@@ -112,6 +116,7 @@ struct dispatcher::state {
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
   void give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
+  void give_up_all(stream_state& s, core::drop_reason reason, actions& out);
   void move_place(stream_state& s, worker_state* to);
   void expire(core::time_point now, actions& out);
 

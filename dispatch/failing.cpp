@@ -90,8 +90,9 @@ void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time
   if (absent.size() > most_absent) absent.pop_front();
   if (reserved == worker) release_reserved();
   workers.remove(worker);
-  for (auto& s : streams)
-    if (s && s->place == worker) s->place = no_worker;
+  streams.for_each([&](stream_state& s) {
+    if (s.place == worker) s.place = no_worker;
+  });
   place_waiting(now, out);
 }
 
@@ -138,6 +139,11 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
   if (!g.cut) g.cut = reason;
   g.waiting = false;
   finish_if_done(s, number);
+}
+
+void dispatcher::state::give_up_all(stream_state& s, core::drop_reason reason, actions& out) {
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+    if (s.segments.contains(n)) give_up(s, n, reason, out);
 }
 
 /// Silent workers, and segments that stand still on workers that are not.
