@@ -34,6 +34,11 @@ struct frame_state {
   std::vector<core::detection> objects;
 };
 
+/// Whether a frame was dropped for this reason because the source was not to go on.
+bool was_stopped(core::drop_reason reason) noexcept {
+  return reason == core::drop_reason::shutdown || reason == core::drop_reason::cancelled;
+}
+
 using turn = std::pair<core::media_time, std::uint32_t>; ///< pts and ordinal
 
 /// All frames of the segments before this one have left.
@@ -53,7 +58,7 @@ struct collector::segment_state {
   std::uint64_t refused_before = 0;                  ///< frames outside of segments that stand before this one
   std::uint64_t packets_before = 0;                  ///< of the source
   bool closed = false;
-  bool whole = true; ///< the source was not stopped in it, and nothing of it was dropped because of a shutdown
+  bool whole = true; ///< the source was not stopped in it, and nothing of it was dropped because it was to stop
 };
 
 struct collector::stream_state {
@@ -199,7 +204,7 @@ void collector::drop(core::result_id id, core::drop_reason reason, actions& out)
 
 void collector::drop(stream_state& s, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason) {
   segment.frames[ordinal].now = fate::dropped;
-  if (reason == core::drop_reason::shutdown) segment.whole = false;
+  if (was_stopped(reason)) segment.whole = false;
   s.books.drop(reason);
 }
 
@@ -218,7 +223,7 @@ void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, st
   s->unacknowledged -= delivered + failed;
   s->books.delivered += delivered;
   s->books.drop(why, failed);
-  if (why == core::drop_reason::shutdown && failed > 0) {
+  if (was_stopped(why) && failed > 0) {
     s->whole = false;
     s->marks.clear();
   }
@@ -290,7 +295,7 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
   if (frame.now == fate::result && s.next_seq < s.delivered_before) {
     ++s.books.delivered;
   } else if (frame.now == fate::result) {
-    if (!room && s.policy == stream_policy::lossless) return false;
+    if (!room && s.policy != stream_policy::live) return false;
     const core::segment_id id{s.id, epoch_, s.segments.first()};
     core::frame_result result{
         {id, ordinal},         s.next_seq,    frame.pts, std::move(frame.objects), frame.width_px, frame.height_px,

@@ -15,7 +15,8 @@
 namespace penstock::dispatch {
 
 struct collector_config {
-  /// Frames per stream given to the sinks and not yet acknowledged. Beyond it a lossless stream waits.
+  /// Frames per stream given to the sinks and not yet acknowledged. Beyond it a lossless stream waits, as would a
+  /// request.
   std::size_t sink_window = 256;
   /// Live: results in order that wait for room in the window; beyond it the oldest is dropped (`slow_sink`).
   std::size_t sink_pending = 32;
@@ -36,6 +37,8 @@ struct ignored_outcomes {
 /// presentation order, so a decoded frame proves that everything shown before it in its segment is known; and as no
 /// codec reorders by more than 16 frames, more than 16 later ones prove it as well. Frames of a segment wait until the
 /// segment before is closed and empty.
+///
+/// A request is in order like a lossless stream and has no checkpoints.
 ///
 /// Expectations must come in the order of the segmenter's events, and an outcome after its frame's expectation.
 /// Actions are appended to `out`. O(log n) per frame, n = frames of one segment under way. Not thread-safe.

@@ -8,10 +8,7 @@
 
 namespace penstock::dispatch {
 
-dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch) : state_{std::make_unique<state>()} {
-  state_->config = config;
-  state_->epoch = epoch;
-}
+dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch) : state_{std::make_unique<state>(config, epoch)} {}
 
 dispatcher::~dispatcher() = default;
 dispatcher::dispatcher(dispatcher&&) noexcept = default;
@@ -118,9 +115,10 @@ void dispatcher::stream_ended(core::stream_id stream, core::time_point, actions&
 void dispatcher::remove_stream(core::stream_id stream, core::time_point now, actions& out, core::drop_reason why) {
   auto* s = state_->find(stream);
   if (!s) return;
+  const auto policy = s->limits.policy;
   state_->give_up_all(*s, why, out);
   state_->forget(*s);
-  state_->place_waiting(now, out);
+  state_->place_after(policy, now, out);
 }
 
 void dispatcher::forget_stream(core::stream_id stream) {
@@ -196,16 +194,18 @@ void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, 
     state_->end_lease(s, *g);
     state_->finish_if_done(s, segment.number);
   }
+  const auto policy = s.limits.policy;
   if (s.leaving && s.segments.empty()) state_->forget(s);
-  state_->place_waiting(now, out);
+  state_->place_after(policy, now, out);
 }
 
 void dispatcher::segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why,
                                 core::time_point now, actions& out) {
   if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
   if (!state_->held_by(worker, segment)) return;
-  state_->fail(*state_->find(segment.stream), segment.number, why.message, now, out);
-  state_->place_waiting(now, out);
+  auto& s = *state_->find(segment.stream);
+  state_->fail(s, segment.number, why.message, now, out);
+  state_->place_after(s.limits.policy, now, out);
 }
 
 bool dispatcher::may_have_outcome(core::result_id id) {
@@ -227,6 +227,7 @@ void dispatcher::frame_resolved(core::result_id id, core::time_point now, action
   g->suspect = false;
   g->kept.pass_processed(s->sums);
   if (g->leased() && g->kept.sums().bytes > state_->config.segment_retain_bytes) g->kept.let_go_processed(s->sums);
+  if (s->request() && g->waiting && g->kept.sums().pending == 0) state_->stop_waiting(*s, id.segment.number);
   state_->finish_if_done(*s, id.segment.number);
   state_->top_up(*s, out);
 }
@@ -249,10 +250,11 @@ void dispatcher::tick(core::time_point now, actions& out) {
   state_->expire(now, out);
   state_->streams.for_each([&](stream_state& s) {
     if (s.segments.empty()) return;
-    if (s.live())
-      state_->shed_old(s, now, out);
-    else
-      state_->unblock(s, now, out);
+    switch (s.limits.policy) {
+    case stream_policy::live: state_->shed_old(s, now, out); break;
+    case stream_policy::lossless: state_->unblock(s, now, out); break;
+    case stream_policy::request: state_->drop_overdue(s, now, out); break;
+    }
   });
   state_->forget_leaving();
   state_->place_waiting(now, out);
@@ -292,6 +294,8 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
 }
 
 std::size_t dispatcher::count_streams() const noexcept { return state_->streams.size(); }
+
+std::size_t dispatcher::waiting_requests() const noexcept { return state_->requests.size() + state_->retried.size(); }
 
 std::uint64_t dispatcher::failed_leases() const noexcept { return state_->failed_leases; }
 

@@ -42,6 +42,10 @@ void dispatcher::state::die(stream_state& s, std::uint64_t number, unsigned weig
       give_up(s, number, core::drop_reason::shed, out);
       return;
     }
+    if (s.request() && g.deaths >= enough) {
+      quarantine_segment(s, number, "its workers died", out);
+      return;
+    }
     if (g.lonely_deaths >= enough) {
       quarantine_segment(s, number, "its workers died, the last of them with nothing else to do", out);
       return;
@@ -135,6 +139,7 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
     out.emplace_back(revoke{g.holder, id_of(s, number)});
     end_lease(s, g);
   }
+  if (s.request() && g.waiting) stop_waiting(s, number);
   drop_pending(s, number, reason, out);
   if (!g.cut) g.cut = reason;
   g.waiting = false;
@@ -175,7 +180,7 @@ void dispatcher::state::check_lease(core::segment_id id, core::time_point now, a
   auto* s = find(id.stream);
   auto* g = find(id);
   if (!g || !g->leased()) return;
-  const auto patience = s->live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
+  const auto patience = s->lossless() ? config.stall_timeout : std::min(config.stall_timeout, config.lease_timeout);
   const bool pending = g->kept.sums().pending > 0;
   if (!pending && !g->complete()) return;
   const auto due = pending ? g->kept.due_since(max_reorder, g->closed) : g->closed.value_or(g->touched);

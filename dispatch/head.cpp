@@ -66,10 +66,10 @@ void head::finish(core::stream_id stream, core::time_point now, actions& out) {
   settle(now, out);
 }
 
-void head::cancel(core::stream_id stream, core::time_point now, actions& out) {
+void head::cancel(core::stream_id stream, core::time_point now, actions& out, core::drop_reason why) {
   if (!streams_.find(stream)) return;
   // Nothing more is sent; packets that the source pushes from now on are ignored.
-  dispatcher_.remove_stream(stream, now, dispatcher_actions_);
+  dispatcher_.remove_stream(stream, now, dispatcher_actions_, why);
   settle(now, out);
   finish(stream, now, out);
 }

@@ -57,8 +57,9 @@ class head {
   void set_codec(core::stream_id stream, core::codec_ptr codec, core::time_point now, actions& out);
   /// The source has ended.
   void finish(core::stream_id stream, core::time_point now, actions& out);
-  /// Ends the stream and gives up what is under way (`shutdown`); `stream_finished` still comes.
-  void cancel(core::stream_id stream, core::time_point now, actions& out);
+  /// Ends the stream and gives up what is under way, for the reason `why`; `stream_finished` still comes.
+  void cancel(core::stream_id stream, core::time_point now, actions& out,
+              core::drop_reason why = core::drop_reason::shutdown);
   /// Frees a finished stream and its ledger.
   void remove_stream(core::stream_id stream);
 
