@@ -37,10 +37,17 @@ struct picture_gone {
   std::uint64_t ticket = 0;
 };
 
+/// How far a guest's stream is.
+struct guest_step {
+  stream_progress progress;
+  dispatch::ledger ledger;
+  std::uint64_t frames = 0; ///< of its source, an estimate; 0 when not known
+};
+
 /// How a guest's stream ended.
 struct guest_end {
   dispatch::ledger ledger;
-  std::optional<core::error> error; ///< of its source or its sink
+  std::optional<core::error> error; ///< of its source or its sink; `cancelled` where it was told to leave
 };
 
 /// What a guest brings in place of the topology's sinks.
@@ -48,9 +55,8 @@ struct guest_output {
   std::unique_ptr<result_sink> sink; ///< gets a thread of its own
   /// Where an earlier attempt was; the sink says (`next_seq`) what it has of it.
   std::optional<stream_progress> from;
-  /// How far the stream is now, and how many frames its source has (an estimate, 0 when not known).
-  std::function<void(const stream_progress&, std::uint64_t)> progressed;
-  std::function<void(guest_end)> ended; ///< the sink is closed
+  std::function<void(const guest_step&)> progressed; ///< whenever its progress has changed
+  std::function<void(guest_end)> ended;              ///< the sink is closed
 };
 
 /// A stream that joins a running head. Refused (`invalid_argument`) where another one has its id, or `unavailable`

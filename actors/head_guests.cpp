@@ -69,6 +69,8 @@ void head_state::on(const guest_leave& message) {
   if (!stream.guest) return message.done(guest_left::no_guest);
   message.done(guest_left::leaving);
   stream.stop.request_stop();
+  if (message.drop && !stream.report.error)
+    stream.report.error = core::error{core::errc::cancelled, "it was called off"};
   if (stream.report.phase == stream_phase::waiting) return finish_stream(id, stream);
   if (stream.report.phase != stream_phase::running) return; // its source ends while it is opened
   const auto now = core::clock::now();

@@ -75,7 +75,7 @@ void head_state::apply(dispatch::checkpoint& action) {
   if (notes.sinks_next) // what they had already was not emitted again
     progress.emitted_before = std::max(progress.emitted_before, std::min(*notes.sinks_next, action.seq));
   if (stream->output)
-    stream->output->progressed(progress, stream->report.frames);
+    stream->output->progressed({progress, core_->collecting().ledger_of(action.stream), stream->report.frames});
   else
     checkpoint_changed_ = true;
 }

@@ -30,7 +30,8 @@ namespace penstock::cli {
 namespace {
 
 /// Waits until every stream has finished, showing how far it is; the first signal drains, the second stops at once.
-void wait_for_end(actors::node& node, const signals& stop, std::chrono::microseconds grace, progress& shown) {
+void wait_for_end(actors::node& node, front::door* door, const signals& stop, std::chrono::microseconds grace,
+                  progress& shown) {
   constexpr int show_interval_ms = 200;
   int signals_taken = 0;
   while (!node.finished()) {
@@ -41,6 +42,7 @@ void wait_for_end(actors::node& node, const signals& stop, std::chrono::microsec
       if (++signals_taken == 1) {
         spdlog::info("finishing what was read, for at most {:.1f} s; a second signal stops at once",
                      core::seconds{grace}.count());
+        if (door != nullptr) door->stop_jobs();
       }
       node.shut_down(signals_taken == 1 ? grace : std::chrono::microseconds{0});
     }
@@ -160,7 +162,7 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   if (!server) return server.error();
 
   if (door) {
-    const auto opened = door->open(running, PENSTOCK_VERSION, [] { ::kill(::getpid(), SIGTERM); });
+    const auto opened = door->open(running, fleet_name(), PENSTOCK_VERSION, [] { ::kill(::getpid(), SIGTERM); });
     if (!opened) {
       report({place_error(*topology, opened.error())});
       return opened.error().code == core::errc::io ? exit_failed : exit_bad_config;
@@ -168,7 +170,7 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
   }
 
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
-  wait_for_end(running, stop, config.shutdown.grace, shown);
+  wait_for_end(running, door ? &*door : nullptr, stop, config.shutdown.grace, shown);
   if (door) door->close(door_grace);
   const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);

@@ -25,9 +25,14 @@ class door {
   /// What the node must know to stand behind it.
   [[nodiscard]] actors::node_door for_node();
 
-  /// Lets people in. `drain` is called, on a thread of the door, where somebody asks the program to end. Errors:
-  /// `bad_config` (options, certificate), `io` (cannot listen).
-  [[nodiscard]] core::expected<void> open(actors::node& node, const std::string& version, std::function<void()> drain);
+  /// Lets people in, and begins to work on jobs, as `name`. `drain` is called, on a thread of the door, where somebody
+  /// asks the program to end. Errors: `bad_config` (options, certificate, stores), `io` (cannot listen, stores).
+  [[nodiscard]] core::expected<void> open(actors::node& node, const std::string& name, const std::string& version,
+                                          std::function<void()> drain);
+
+  /// Takes no more jobs, and gives those that are worked on back to the queue, for others or for the next start. Takes
+  /// some seconds at most; to be called before the node is shut down.
+  void stop_jobs();
 
   /// As people type it; once it is open.
   [[nodiscard]] std::string url() const;
