@@ -21,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t bar_columns = 24;
+constexpr std::size_t bar_columns = 20;
 constexpr std::size_t most_bars = 12;
 constexpr milliseconds between_shows{100};
 
@@ -29,6 +29,16 @@ std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f}", static
 
 double share_of(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string short_name(const std::string& file) {
+  constexpr std::size_t columns = 24;
+  return cut(printable(std::filesystem::path{file}.filename().string()), columns);
+}
+
+/// In a narrow terminal the end is lost: what matters most comes first.
+std::string progress_line(const std::string& file, double share, const std::string& more) {
+  return fmt::format("{} {:3.0f} %  {}  {}", short_name(file), 100 * share, bar(share, bar_columns), more);
 }
 
 struct close_file {
@@ -98,8 +108,7 @@ core::expected<void> submission::send(submitted_file& file) {
   if (config_.again) salt = fmt::format("{:08x}{:08x}", std::random_device{}(), std::random_device{}());
   const auto size = input->size_bytes();
   const auto key = input->key(salt, door_.stop(), [&](std::uint64_t bytes) {
-    show({fmt::format("{}  {} reading {:3.0f} %", shown_name, bar(share_of(bytes, size), bar_columns),
-                      100 * share_of(bytes, size))});
+    show({progress_line(file.file, share_of(bytes, size), "reading")});
   });
   if (!key) return of_file(key.error());
 
@@ -111,12 +120,15 @@ core::expected<void> submission::send(submitted_file& file) {
                      {"Idempotency-Key", "submit-" + *key}};
   request.body_fd = input->fd();
   request.body_bytes = size;
-  const auto began = std::chrono::steady_clock::now();
+  auto began = std::chrono::steady_clock::now();
+  std::uint64_t before = 0;
   request.sent = [&](std::uint64_t bytes) {
+    if (bytes < before) began = std::chrono::steady_clock::now(); // it is sent once more
+    before = bytes;
     const core::seconds took{std::chrono::steady_clock::now() - began};
-    show({fmt::format("{}  {} {:3.0f} %  {} of {} MB, {:.1f} MB/s", shown_name, bar(share_of(bytes, size), bar_columns),
-                      100 * share_of(bytes, size), megabytes(bytes), megabytes(size),
-                      static_cast<double>(bytes) / 1e6 / std::max(took.count(), 1e-3))});
+    show({progress_line(file.file, share_of(bytes, size),
+                        fmt::format("{} of {} MB, {:.1f} MB/s", megabytes(bytes), megabytes(size),
+                                    static_cast<double>(bytes) / 1e6 / std::max(took.count(), 1e-3)))});
   };
   const auto reply = door_.insist(request, config_.patience, told(shown_name));
   if (!reply) return settle(file, reply.error());
@@ -199,9 +211,9 @@ void submission::show_waiting() {
     const auto& job = *file.job;
     const auto left = job.eta_s ? ", " + duration_text(*job.eta_s) + " left" : std::string{};
     const auto share = share_of(job.frames_done, job.frames_total.value_or(0));
-    const auto drawn =
-        job.frames_total ? fmt::format("{} {:3.0f} %  ", bar(share, bar_columns), 100 * share) : std::string{};
-    lines.push_back(fmt::format("{}  {}{}{}", cut(printable(file.file), 30), drawn, progress_of(job), left));
+    const auto rest_of_line = progress_of(job) + left;
+    lines.push_back(job.frames_total ? progress_line(file.file, share, rest_of_line)
+                                     : fmt::format("{}  {}", short_name(file.file), rest_of_line));
   }
   if (more > 0) lines.push_back(fmt::format("… and {} more running", more));
   if (queued > 0) lines.push_back(fmt::format("{} queued", queued));

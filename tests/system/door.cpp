@@ -139,7 +139,7 @@ class jobs final : public gateway::jobs_api {
   int unavailable = 0; ///< uploads that are refused before one is taken
 
  private:
-  struct job {
+  struct kept {
     view seen;
     std::string sha256;
     int looks = 0;
@@ -167,12 +167,12 @@ class jobs final : public gateway::jobs_api {
     std::uint64_t size_ = 0;
   };
 
-  job* find(const std::string& id) {
+  kept* find(const std::string& id) {
     for (auto& job : jobs_)
       if (job.seen.id == id) return &job;
     return nullptr;
   }
-  job& make(const gateway::job_request& request) {
+  kept& make(const gateway::job_request& request) {
     auto& made = jobs_.emplace_back();
     made.seen.id = fmt::format("job-{}", jobs_.size());
     made.seen.name = request.name;
@@ -182,7 +182,7 @@ class jobs final : public gateway::jobs_api {
     if (!request.idempotency_key.empty()) keys_[{request.owner, request.idempotency_key}] = made.seen.id;
     return made;
   }
-  static void get_on(job& job) {
+  static void get_on(kept& job) {
     using gateway::job_state;
     auto& v = job.seen;
     if (v.state != job_state::queued && v.state != job_state::running) return;
@@ -202,11 +202,11 @@ class jobs final : public gateway::jobs_api {
     }
   }
 
-  std::vector<job> jobs_;
+  std::vector<kept> jobs_;
   std::map<std::pair<std::string, std::string>, std::string> keys_;
 };
 
-class state final : public gateway::state_api {
+class lobby final : public gateway::state_api {
  public:
   void state(std::stop_token, gateway::completion<gateway::state_view> done) override {
     gateway::state_view v;
@@ -286,11 +286,11 @@ int main(int argc, char** argv) {
   gateway::options how;
   how.address = "127.0.0.1:0";
   node process;
-  jobs kept;
-  state shown;
+  jobs all;
+  lobby shown;
   gateway::api behind;
   behind.node = &process;
-  behind.jobs = &kept;
+  behind.jobs = &all;
   behind.state = &shown;
   for (int i = 1; i < argc; ++i) {
     const std::string_view option = argv[i];
@@ -308,9 +308,9 @@ int main(int argc, char** argv) {
       const auto of = gateway::scope_named(text.substr(second + 1));
       how.tokens.push_back({text.substr(0, first), text.substr(first + 1, second - first - 1), {of.value()}});
     } else if (option == "--unavailable") {
-      kept.unavailable = std::stoi(value());
+      all.unavailable = std::stoi(value());
     } else if (option == "--finished") {
-      for (int n = 0, all = std::stoi(value()); n < all; ++n) kept.add_finished(n);
+      for (int n = 0, count = std::stoi(value()); n < count; ++n) all.add_finished(n);
     } else if (option == "--tls") {
       const std::filesystem::path folder = value();
       make_certificate(folder);

@@ -301,7 +301,7 @@ class Jobs(Clients):
         dead = self.penstock("jobs", door.url, "--dead").stdout.splitlines()
         self.assertEqual(len(dead), 26)
         self.assertRegex(dead[0], r"^ID +STATE +NAME +FRAMES +LEFT +ATTEMPTS +WORKER +ERROR$")
-        self.assertRegex(dead[1], r"^job-2401 +dead +old-2400.mp4 +0 +0/0 +no keyframe \?\[2J in it$")
+        self.assertRegex(dead[1], r"^job-2401 +dead +old-2400.mp4 +0/2000 +0/3 +no keyframe \?\[2J in it$")
 
     def test_jobs_are_cancelled_and_queued_again(self):
         door = Door(self)
@@ -454,7 +454,7 @@ class Top(Clients):
             screen = Screen(self, width, 24, "submit", self.file(f"clip-{width}.mp4", 40_000_000), "--to", door.url, "--wait")
             self.assertEqual(screen.end(), 0)
             text = screen.text.decode()
-            self.assertRegex(text, r"█*░* +\d+ %")
+            self.assertRegex(text, r"clip-\d+.mp4 +\d+ %  █+░+")
             self.assertLessEqual(max(map(columns, plain(text))), max(width, len(str(self.dir)) + 40))
             self.assertRegex(text, r"job-\d  done\r\n$")
 
