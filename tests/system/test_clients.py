@@ -46,7 +46,8 @@ class Door:
 
 class Link:
     """Passes connections on to a door. `plan` says what becomes of the next ones: a number of bytes from the client, or
-    (negative) from the door, after which the connection is reset; or a reply that is given in the door's place."""
+    (negative) from the door, after which the connection is reset; a reply that is given in the door's place; or something
+    that is called before the first byte is passed on."""
 
     def __init__(self, test, door, plan=()):
         self.door, self.plan = door, list(plan)
@@ -86,6 +87,9 @@ class Link:
                     while client.recv(1 << 16):
                         pass
                 return
+            if callable(fault):
+                fault()
+                fault = None
             with socket.create_connection(("127.0.0.1", self.door.port)) as door:
                 self.relay(client, door, fault)
 
@@ -106,9 +110,12 @@ class Link:
                     other[end].sendall(data)
 
 
+def reply(status, headers="", body=""):
+    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+
 def busy(seconds):
-    return (f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n"
-            "Connection: close\r\n\r\n").encode()  # fmt: skip
+    return reply("503 Service Unavailable", f"Retry-After: {seconds}\r\n")
 
 
 class Clients(SystemTest):
@@ -208,6 +215,18 @@ class Submit(Clients):
         self.assertEqual([line["seq"] for line in lines], list(range(2000)))
         self.assertEqual({line["sha256"] for line in lines}, {self.sha256(path)})
 
+    def test_a_file_that_changes_while_it_is_sent_becomes_no_job(self):
+        door = Door(self)
+        path = self.file("clip.mp4", 3_000_000)
+
+        def grow():
+            with open(path, "ab") as file:
+                file.write(b"more")
+
+        jobs, _ = self.submit(Link(self, door, [grow]).url, path, code=1)
+        self.assertIn("changed while it was sent; its job job-1 is cancelled", jobs[0]["error"])
+        self.assertEqual([j["state"] for j in self.jobs(door.url)], ["cancelled"])
+
     def test_a_job_that_dies_is_told_and_the_others_are_waited_for(self):
         door = Door(self)
         done = self.penstock("submit", self.file("dies.mp4"), self.file("lives.mp4"), "--to", door.url, "--wait", code=1)
@@ -279,6 +298,12 @@ class Tokens(Clients):
             done = self.penstock("jobs", "http://127.0.0.1:9", "--token-file", self.dir / "token", code=64)
             self.assertIn("is no token", done.stderr)
             self.assertNotIn("words", done.stderr)
+
+    def test_a_token_that_somebody_between_repeats_is_not_shown(self):
+        body = json.dumps({"error": {"code": "odd", "message": f"what is Bearer {TOKEN}?"}})
+        link = Link(self, self.door(), [reply("400 Bad Request", body=body)])
+        done = self.penstock("jobs", link.url, token=TOKEN, code=1)
+        self.assertIn("what is Bearer …?", done.stderr)
 
     def test_a_password_in_the_address_is_refused_and_not_repeated(self):
         done = self.penstock("jobs", f"http://me:{TOKEN}@127.0.0.1:9", code=64)
@@ -450,8 +475,9 @@ class Top(Clients):
 
     def test_the_progress_of_an_upload_is_shown_in_a_terminal_and_leaves_nothing(self):
         door = Door(self)
-        for width in (60, 120):
-            screen = Screen(self, width, 24, "submit", self.file(f"clip-{width}.mp4", 40_000_000), "--to", door.url, "--wait")
+        files = {width: self.file(f"clip-{width}.mp4", 20_000_000) for width in (60, 120)}
+        screens = {w: Screen(self, w, 24, "submit", path, "--to", door.url, "--wait") for w, path in files.items()}
+        for width, screen in screens.items():
             self.assertEqual(screen.end(), 0)
             text = screen.text.decode()
             self.assertRegex(text, r"clip-\d+.mp4 +\d+ %  █+░+")
