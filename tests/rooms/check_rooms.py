@@ -47,7 +47,7 @@ LIBRARIES = {
     "CLI11": (r"CLI/", ["cli"]),
     "SQLite": (r"sqlite3", ["jobs"]),
     "cnats": (r"nats(/nats)?\.h", ["jobs"]),
-    "libcurl": (r"curl/", ["jobs"]),
+    "libcurl": (r"curl/", ["jobs", "cli"]),
     "Boost": (r"boost/", ["gateway"]),
     "OpenSSL": (r"openssl/", ["gateway"]),
 }
