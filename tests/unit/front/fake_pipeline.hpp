@@ -19,8 +19,8 @@ namespace penstock::test {
 struct made_up_video {
   std::uint64_t frames = 30;
   std::uint64_t seed = 1;
-  std::int64_t pace_us = 0;           ///< for a frame
-  std::vector<std::uint64_t> corrupt; ///< frames that nothing can decode
+  std::int64_t pace_us = 0;              ///< for a frame
+  std::vector<std::uint64_t> corrupt;    ///< frames that nothing can decode
   std::optional<std::uint64_t> waits_at; ///< nothing comes from this frame on until `fake_pipeline::go_on`
   std::optional<std::uint64_t> fails_at; ///< the source gives up there
   core::error failure{core::errc::corrupt, "the moov atom is missing"};

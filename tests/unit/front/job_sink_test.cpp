@@ -49,7 +49,7 @@ TEST_CASE("lines become a part when they are many or old, and what is durable is
   CHECK(parts.seen().durable_seq == 6);
   CHECK(lines_in(with, "a/parts/4-0") == 2);
   for (std::uint64_t seq : {5, 6, 7, 8}) REQUIRE(parts.write(result(seq))); // 5 is there
-  REQUIRE(parts.flush(begin));                                             // enough bytes
+  REQUIRE(parts.flush(begin));                                              // enough bytes
   CHECK(lines_in(with, "a/parts/4-1") == 3);
   REQUIRE(parts.write(result(9)));
   REQUIRE(parts.close());

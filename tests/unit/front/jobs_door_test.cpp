@@ -47,8 +47,7 @@ core::expected<gateway::job_created> upload(jobs_door& door, const gateway::job_
   if (const auto* known = std::get_if<gateway::job_view>(&*made)) return gateway::job_created{*known, true};
   const auto& to = std::get<std::shared_ptr<gateway::job_upload>>(*made);
   for (std::size_t at = 0; at < body.size(); at += 17) {
-    const auto written =
-        answer_of<std::monostate>([&](auto done) { to->write(body.substr(at, 17), done); });
+    const auto written = answer_of<std::monostate>([&](auto done) { to->write(body.substr(at, 17), done); });
     if (!written) return tl::unexpected{written.error()};
   }
   return commit(*to);
@@ -185,9 +184,9 @@ TEST_CASE("a job can be made of a file in the store, and of nothing else", "[fro
   CHECK(picture.content_type == "image/jpeg");
   CHECK(with.job(picture.id).kind == jobs::job_kind::image);
   CHECK(submit("blob:matches/second.mp4").error().code == core::errc::not_found);
-  for (const auto& uri : {std::string{"/etc/passwd"}, std::string{"file:///etc/passwd"}, std::string{"http://x/a.mp4"},
-                          std::string{"blob:../jobs.db"}, std::string{"blob:"},
-                          "blob:" + jobs::input_name(with.put(video))}) {
+  for (const auto& uri :
+       {std::string{"/etc/passwd"}, std::string{"file:///etc/passwd"}, std::string{"http://x/a.mp4"},
+        std::string{"blob:../jobs.db"}, std::string{"blob:"}, "blob:" + jobs::input_name(with.put(video))}) {
     CAPTURE(uri);
     CHECK(submit(uri).error().code == core::errc::invalid_argument);
   }
@@ -273,8 +272,7 @@ TEST_CASE("results are read while the job runs, and by slow readers to the end w
   const auto id = with.put(video);
   const auto wanted = test::results_of(video, id);
   const auto early = take(results(door, id)); // nothing is there yet
-  std::optional<std::future<std::string>> reading =
-      std::async(std::launch::async, [&] { return read(*early); });
+  std::optional<std::future<std::string>> reading = std::async(std::launch::async, [&] { return read(*early); });
   job_runner runner{with.queue, with.pipeline, with.board, with.registry, quick_runner()};
   REQUIRE(with.pipeline.wait_for_waiting(1));
   const auto slow = take(results(door, id));

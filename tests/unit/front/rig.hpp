@@ -94,7 +94,7 @@ class watched_blobs final : public jobs::blobs {
   }
 
   std::function<std::optional<core::error>(const std::string& name)> on_create; ///< set before others use it
-  bool is_remote = false; ///< has no files on this machine
+  bool is_remote = false;                                                       ///< has no files on this machine
 
  private:
   std::shared_ptr<jobs::blobs> real_;
@@ -142,7 +142,9 @@ struct rig {
     return std::make_shared<jobs::job_queue>(own, rules, clock);
   }
 
-  [[nodiscard]] std::string put(const made_up_video& video, std::string key = {}) const { return put(video.file(), key); }
+  [[nodiscard]] std::string put(const made_up_video& video, std::string key = {}) const {
+    return put(video.file(), key);
+  }
   [[nodiscard]] std::string put(const std::string& file, std::string key = {}) const {
     jobs::job_request request;
     request.id = queue->new_id();
