@@ -296,12 +296,20 @@ TEST_CASE("a worker whose lease went to another publishes nothing wrong, however
   auto options = quick_runner("late");
   options.reconcile_every = 0ms;
   const auto video = short_video(100);
-  const auto id = with.put(video);
+  // Put by its clock, or else it would not see them yet.
+  const auto put = [&](const made_up_video& what) {
+    jobs::job_request request;
+    request.id = late_queue->new_id();
+    request.input_blob = jobs::input_name(request.id);
+    take(put_blob(late_queue->blobs(), request.input_blob, test::bytes_of(what.file())));
+    return take(late_queue->put(request)).record.id;
+  };
+  const auto id = put(video);
 
   SECTION("while it works") {
     auto waits = video;
     waits.waits_at = 55;
-    const auto other = with.put(waits);
+    const auto other = put(waits);
     job_runner late{late_queue, late_pipeline, std::make_shared<front::job_board>(), late_metrics, options};
     REQUIRE(late_pipeline.wait_for_waiting(1));
     may_publish = true;
