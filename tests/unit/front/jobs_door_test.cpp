@@ -283,6 +283,7 @@ TEST_CASE("results are read while the job runs, and by slow readers to the end w
   CHECK(read(*far, so_far) == wanted.substr(0, so_far));
   auto begin = take(next(*slow));
   CHECK(begin == wanted.substr(0, begin.size()));
+  CHECK(soon([&] { return take(view(door, id)).frames_done == 60; })); // noted a little after its parts
   const auto running = take(view(door, id));
   CHECK(running.frames_total == 90);
   CHECK(running.frames_done == 60);
