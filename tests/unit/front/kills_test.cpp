@@ -41,7 +41,16 @@ class runner_process {
     environment.push_back(nullptr);
     std::array<std::string, 3> words{"test_front", "a runner of the tests", "--out=/dev/null"};
     std::array<char*, 4> arguments{words[0].data(), words[1].data(), words[2].data(), nullptr};
-    REQUIRE(::posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, arguments.data(), environment.data()) == 0);
+    // It may be told to end before it has come to wait for that.
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    posix_spawnattr_t how;
+    REQUIRE(::posix_spawnattr_init(&how) == 0);
+    REQUIRE(::posix_spawnattr_setsigmask(&how, &signals) == 0);
+    REQUIRE(::posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK) == 0);
+    REQUIRE(::posix_spawn(&pid_, "/proc/self/exe", nullptr, &how, arguments.data(), environment.data()) == 0);
+    ::posix_spawnattr_destroy(&how);
   }
   runner_process(runner_process&& other) noexcept : pid_{std::exchange(other.pid_, -1)} {}
   runner_process& operator=(runner_process&& other) noexcept {
@@ -79,7 +88,7 @@ TEST_CASE("runners that are killed again and again do every job, with the result
     made_up_video video;
     video.frames = static_cast<std::uint64_t>(draws.between(1, 150));
     video.seed = draws.next() % 1'000'000;
-    video.pace_us = draws.between(0, 1'000);
+    video.pace_us = draws.between(0, 2'000);
     if (draws.chance(0.2)) video.corrupt = {0, video.frames / 2};
     if (video.frames < 4) video.corrupt.clear();
     videos[with.put(video, "job " + std::to_string(i))] = video;
@@ -131,7 +140,6 @@ TEST_CASE("a runner of the tests", "[.runner]") {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr); // before there are threads
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   REQUIRE(::getppid() == std::atoi(std::getenv("PENSTOCK_TEST_PARENT"))); // else the parent has died before
   auto stores = take(jobs::open_stores(test::stores_in(root)));
