@@ -76,9 +76,10 @@ constexpr std::array all_families{
     family_info{"penstock_jobs_queued", "gauge", "", "Durable jobs that wait, when they were last looked over"},
     family_info{"penstock_jobs_running", "gauge", "", "Durable jobs that this process works on"},
     family_info{"penstock_jobs_accepted_total", "counter", "", "Jobs accepted at this process's door"},
-    family_info{"penstock_jobs_attempts_total", "counter", "end",
-                "Attempts of this process that ended: done, failed, cancelled, given_back, or its lease went to another "
-                "(lost)"},
+    family_info{
+        "penstock_jobs_attempts_total", "counter", "end",
+        "Attempts of this process that ended: done, failed, cancelled, given_back, or its lease went to another "
+        "(lost)"},
     family_info{"penstock_jobs_expired_leases_total", "counter", "",
                 "Leases that this process found run out: of workers that died or hung, its own or others'"},
     family_info{"penstock_jobs_dead_total", "counter", "reason",
@@ -112,7 +113,7 @@ const prometheus::Histogram::BucketBoundaries& batch_buckets() {
 }
 
 const prometheus::Histogram::BucketBoundaries& job_buckets() {
-  static const prometheus::Histogram::BucketBoundaries buckets{1,   2,   5,    10,   20,   60,   120,
+  static const prometheus::Histogram::BucketBoundaries buckets{1,   2,   5,    10,   20,   60,    120,
                                                                300, 600, 1800, 3600, 7200, 21600, 86400};
   return buckets;
 }

@@ -114,7 +114,7 @@ struct job_series {
   counter cancelled;
   counter given_back;
   counter lost;
-  counter expired; ///< leases of whatever process that had run out
+  counter expired;    ///< leases of whatever process that had run out
   histogram duration; ///< acceptance → done, in seconds
 };
 

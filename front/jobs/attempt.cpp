@@ -57,8 +57,8 @@ bool only_by_input(const job_note& note) {
 } // namespace
 
 attempt::attempt(const attempt_context& with, jobs::claim held)
-    : with_{with}, held_{std::move(held)}, id_{held_.record.id}, stream_id_{fmt::format("{}-{}", id_, held_.epoch())},
-      renew_at_{core::clock::now() + with.options.lease / 3} {}
+    : with_{with}, held_{std::move(held)}, id_{held_.record.id},
+      stream_id_{fmt::format("{}-{}", id_, held_.epoch())}, renew_at_{core::clock::now() + with.options.lease / 3} {}
 
 attempt_end attempt::work() {
   if (auto noted = parse_job_note(held_.record.checkpoint)) {
@@ -140,8 +140,8 @@ void attempt::start(std::string uri) {
   run.progressed = [mail = mail_](job_step step) {
     const std::lock_guard lock{mail->mutex};
     auto& steps = mail->steps;
-    const bool replaces = !steps.empty() && (steps.size() >= most_steps || steps.back().progress.emitted_before ==
-                                                                               step.progress.emitted_before);
+    const bool replaces = !steps.empty() && (steps.size() >= most_steps ||
+                                             steps.back().progress.emitted_before == step.progress.emitted_before);
     if (replaces) steps.pop_back();
     steps.push_back(std::move(step));
   };
@@ -188,8 +188,7 @@ attempt_end attempt::follow() {
 attempt_end attempt::conclude(const job_end& end) {
   gather();
   const auto& ledger = end.ledger;
-  const bool whole =
-      !end.error && ledger.in_flight() == 0 && ledger.dropped_for(core::drop_reason::shutdown) == 0;
+  const bool whole = !end.error && ledger.in_flight() == 0 && ledger.dropped_for(core::drop_reason::shutdown) == 0;
   if (const auto seen = parts_->seen(); seen.error) {
     note();
     return fail({seen.error->code, "its results could not be kept: " + seen.error->message}, retry::worthwhile);
@@ -334,8 +333,7 @@ core::expected<void> attempt::note_for_sure() {
   if (parts_ && worked.count() > 0 && note_.progress.seq > before_.progress.seq)
     note_.frames_per_s = static_cast<double>(note_.progress.seq - before_.progress.seq) / worked.count();
   const jobs::frame_progress frames{note_.progress.seq, frames_total_};
-  const auto told = retried(
-      [&] { return with_.queue->progress(held_, frames, to_text(note_), with_.options.lease); });
+  const auto told = retried([&] { return with_.queue->progress(held_, frames, to_text(note_), with_.options.lease); });
   stands(told);
   if (!told) return tl::unexpected{told.error()};
   if (taken_) return {};

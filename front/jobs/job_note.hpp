@@ -30,7 +30,8 @@ struct job_note {
   actors::stream_progress progress;
   std::uint64_t next_seq = 0; ///< frames before it, by seq, are in parts if they have a result
   std::vector<attempt_parts> parts;
-  std::array<std::uint64_t, core::drop_reason_count> dropped{}; ///< of all attempts; a frame dropped by two counts twice
+  std::array<std::uint64_t, core::drop_reason_count>
+      dropped{};           ///< of all attempts; a frame dropped by two counts twice
   double frames_per_s = 0; ///< of the latest attempt; 0: not known
 
   bool operator==(const job_note&) const = default;

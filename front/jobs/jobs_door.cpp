@@ -75,9 +75,9 @@ core::expected<std::string> first_bytes(jobs::blobs& store, const std::string& n
 /// A job for a file that lies in the store.
 core::expected<jobs::job_request> request_of(const gateway::job_request& asked, jobs::blobs& store) {
   if (!asked.uri.starts_with(blob_scheme))
-    return core::fail(errc::invalid_argument,
-                      fmt::format("uri: found '{}'; allowed: {}NAME, a file in the store of jobs.blobs", asked.uri,
-                                  blob_scheme));
+    return core::fail(
+        errc::invalid_argument,
+        fmt::format("uri: found '{}'; allowed: {}NAME, a file in the store of jobs.blobs", asked.uri, blob_scheme));
   jobs::job_request out;
   out.input_blob = asked.uri.substr(blob_scheme.size());
   if (!jobs::is_blob_name(out.input_blob) || jobs::is_job_id(jobs::job_of_blob(out.input_blob)))
@@ -161,8 +161,9 @@ class jobs_door::upload final : public gateway::job_upload, public std::enable_s
 
 jobs_door::jobs_door(std::shared_ptr<jobs::job_queue> queue, std::shared_ptr<job_board> board,
                      metrics::registry& metrics, jobs_door_options options)
-    : shared_{std::make_shared<shared>(queue, board, metrics.jobs(), options)},
-      desk_{std::make_unique<result_desk>(std::move(queue), std::move(board), shared_->pool, options.results)} {}
+    : shared_{std::make_shared<shared>(queue, board, metrics.jobs(), options)}, desk_{std::make_unique<result_desk>(
+                                                                                    std::move(queue), std::move(board),
+                                                                                    shared_->pool, options.results)} {}
 
 jobs_door::~jobs_door() { stop(); }
 
@@ -211,25 +212,26 @@ void jobs_door::get(const std::string& id, std::stop_token gone, completion<gate
 }
 
 void jobs_door::list(gateway::job_filter filter, std::stop_token gone, completion<gateway::job_page> done) {
-  shared_->answer(done, std::move(gone), [with = shared_, filter = std::move(filter)]() -> core::expected<gateway::job_page> {
-    gateway::job_page out;
-    std::optional<jobs::job_state> state;
-    if (filter.state) {
-      state = jobs::parse_job_state(gateway::to_string(*filter.state));
-      if (!state) return out; // a failed attempt leaves a job queued or dead
-    }
-    out.next = filter.after;
-    // A look at the ledger is bounded; few of the jobs that it passes over may be in this state.
-    constexpr int most_looks = 8;
-    for (int i = 0; i < most_looks && out.jobs.size() < filter.limit; ++i) {
-      auto page = with->queue->newest(state, out.next, filter.limit - out.jobs.size());
-      if (!page) return tl::unexpected{page.error()};
-      for (const auto& each : page->jobs) out.jobs.push_back(view_of(each));
-      out.next = page->next.value_or("");
-      if (out.next.empty()) break;
-    }
-    return out;
-  });
+  shared_->answer(done, std::move(gone),
+                  [with = shared_, filter = std::move(filter)]() -> core::expected<gateway::job_page> {
+                    gateway::job_page out;
+                    std::optional<jobs::job_state> state;
+                    if (filter.state) {
+                      state = jobs::parse_job_state(gateway::to_string(*filter.state));
+                      if (!state) return out; // a failed attempt leaves a job queued or dead
+                    }
+                    out.next = filter.after;
+                    // A look at the ledger is bounded; few of the jobs that it passes over may be in this state.
+                    constexpr int most_looks = 8;
+                    for (int i = 0; i < most_looks && out.jobs.size() < filter.limit; ++i) {
+                      auto page = with->queue->newest(state, out.next, filter.limit - out.jobs.size());
+                      if (!page) return tl::unexpected{page.error()};
+                      for (const auto& each : page->jobs) out.jobs.push_back(view_of(each));
+                      out.next = page->next.value_or("");
+                      if (out.next.empty()) break;
+                    }
+                    return out;
+                  });
 }
 
 void jobs_door::cancel(const std::string& id, completion<change> done) {

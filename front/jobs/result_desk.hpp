@@ -21,8 +21,8 @@ namespace penstock::front {
 class result_reader;
 
 /// Hands out the results of jobs, piece by piece, also while they run: the parts that are noted in a job's record, then
-/// the rest of its result. Readers that have everything there is wait here, without a thread: for news from this process,
-/// and for what one thread finds in the records of their jobs, which other processes write.
+/// the rest of its result. Readers that have everything there is wait here, without a thread: for news from this
+/// process, and for what one thread finds in the records of their jobs, which other processes write.
 class result_desk {
  public:
   struct settings {
@@ -31,8 +31,7 @@ class result_desk {
   };
 
   /// The pool outlives it.
-  result_desk(std::shared_ptr<jobs::job_queue> queue, std::shared_ptr<job_board> board, task_pool& pool,
-              settings with);
+  result_desk(std::shared_ptr<jobs::job_queue> queue, std::shared_ptr<job_board> board, task_pool& pool, settings with);
   ~result_desk();
   result_desk(const result_desk&) = delete;
   result_desk& operator=(const result_desk&) = delete;

@@ -207,8 +207,8 @@ void add_jobs(table& to, const context& with) {
   auto& cancel = add("DELETE", "/v1/jobs/{id}", &jobs_routes::cancel, "cancelJob", "Cancels a job");
   cancel.replies = {{204, "it is cancelled", {}, ""}, no_such, not_now};
 
-  auto& requeue = add("POST", "/v1/jobs/{id}/requeue", &jobs_routes::requeue, "requeueJob",
-                      "Queues a job again that is dead");
+  auto& requeue =
+      add("POST", "/v1/jobs/{id}/requeue", &jobs_routes::requeue, "requeueJob", "Queues a job again that is dead");
   requeue.replies = {{202, "it waits again", {}, ""}, no_such, not_now};
 }
 

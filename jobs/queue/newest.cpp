@@ -35,8 +35,7 @@ core::expected<std::optional<std::vector<entry>>> entries_between(ledger& store,
 
 } // namespace
 
-core::expected<job_page> job_queue::newest(std::optional<job_state> state, std::string_view before,
-                                           std::size_t limit) {
+core::expected<job_page> job_queue::newest(std::optional<job_state> state, std::string_view before, std::size_t limit) {
   if (!before.empty() && !is_job_id(before))
     return core::fail(core::errc::invalid_argument, "this is no place in a list");
   const auto open = state == job_state::queued || state == job_state::running;

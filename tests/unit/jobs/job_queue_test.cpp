@@ -1,6 +1,8 @@
 #include "jobs/job_queue.hpp"
 
+#include <algorithm>
 #include <array>
+#include <functional>
 
 #include "tests/unit/jobs/backends.hpp"
 #include "tests/unit/jobs/memory_stores.hpp"
@@ -591,4 +593,39 @@ TEST_CASE("rules that cannot work are refused by name") {
   rules = {};
   rules.max_attempts = 0;
   CHECK(rules.validate().error().code == core::errc::bad_config);
+}
+
+TEST_CASE("jobs are listed from the newest back, however dense or far between they are") {
+  jobs::job_rules rules;
+  rules.page = 8;
+  rig with{rules};
+  auto queue = with.queue();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 300; ++i) {
+    // Some within one millisecond, some with days between.
+    if (with.world.draws.chance(0.3)) with.world.now += std::chrono::milliseconds{with.world.draws.between(1, 50)};
+    if (with.world.draws.chance(0.05)) with.world.now += std::chrono::hours{with.world.draws.between(1, 500)};
+    ids.push_back(take(queue.put(some_request())).record.id);
+    if (i % 3 == 0) take(queue.cancel(ids.back()));
+  }
+  std::sort(ids.begin(), ids.end(), std::greater{});
+  const auto all = [&](std::optional<job_state> state, std::size_t limit) {
+    std::vector<std::string> out;
+    std::string before;
+    for (int i = 0; i < 1000; ++i) {
+      const auto page = take(queue.newest(state, before, limit));
+      CHECK(page.jobs.size() <= limit);
+      for (const auto& each : page.jobs) out.push_back(each.id);
+      if (!page.next) return out;
+      before = *page.next;
+    }
+    FAIL("no end");
+    return out;
+  };
+  for (const std::size_t limit : {1, 7, 300, 1000}) CHECK(all(std::nullopt, limit) == ids);
+  CHECK(all(job_state::cancelled, 10).size() == 100);
+  CHECK(all(job_state::queued, 9).size() == 200);
+  CHECK(all(job_state::dead, 9).empty());
+  CHECK(take(queue.newest(std::nullopt, ids[4], 2)).jobs.front().id == ids[5]);
+  CHECK(queue.newest(std::nullopt, "x", 2).error().code == core::errc::invalid_argument);
 }

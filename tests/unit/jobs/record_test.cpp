@@ -51,6 +51,9 @@ TEST_CASE("a record is read as it was written, and members of later versions are
   small.id = "x";
   small.accepted = false;
   small.input_uri = "https://example.com/a.mp4";
+  small.name = "match.mp4";
+  small.content_type = "video/mp4";
+  small.input_bytes = 17;
   CHECK(test::take(jobs::decode_job(encode(small))) == small);
   auto text = encode(small);
   text.insert(1, R"("priority":{"a":[1]},)");

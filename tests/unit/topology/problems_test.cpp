@@ -111,6 +111,7 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
       {"sinks.0.path=clip.mp4", "--set:1:14: sinks.0.path: found 'clip.mp4', which a stream reads"},
       {"sinks.0.kind=csv", "--set:1:14: sinks.0.kind: found 'csv'; allowed: jsonl, mp4, zmq"},
       {"jobs.queue.kind=nats", "--set:1:12: jobs.queue.url: is missing; allowed: the address of the queue"},
+      {"jobs.concurrent=0", "--set:1:17: jobs.concurrent: found '0'; allowed: a whole number from 1 to 256"},
       {"stages.decode.sample_fps=${NOPE}",
        "--set:1:26: stages.decode.sample_fps: environment variable NOPE is not set; ${NOPE:-default} would give a "
        "default"},
