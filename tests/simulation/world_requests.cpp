@@ -74,7 +74,9 @@ void world::end_request(source& s) {
                            drop_reason::shutdown})
     require(books.dropped_for(never) == 0, "requests are not shed");
   if (books.dropped_for(drop_reason::deadline) > 0) {
-    require(s.config.limits.deadline && now() >= *s.config.limits.deadline, "a request has its time");
+    const auto& deadline = s.config.limits.deadline;
+    require(deadline && now() >= *deadline, "a request has its time");
+    require(now() <= *deadline + std::chrono::microseconds{tick_us}, "and no more");
     ++counts_.requests_late;
   }
   require(books.dropped_for(drop_reason::cancelled) == 0 || s.cancelled, "a request is cancelled by its client");
