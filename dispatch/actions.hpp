@@ -14,8 +14,8 @@ namespace penstock::dispatch {
 
 // ---- what the dispatcher asks for
 
-/// The worker is to open a decoder. `live`: somebody waits for it, as it is of a live stream or a request; otherwise this
-/// uses one of the worker's credits.
+/// The worker is to open a decoder. `live`: somebody waits for it, as it is of a live stream or a request; otherwise
+/// this uses one of the worker's credits.
 struct send_open {
   core::worker_id worker;
   core::segment_id segment;

@@ -8,7 +8,8 @@
 
 namespace penstock::dispatch {
 
-dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch) : state_{std::make_unique<state>(config, epoch)} {}
+dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch)
+    : state_{std::make_unique<state>(config, epoch)} {}
 
 dispatcher::~dispatcher() = default;
 dispatcher::dispatcher(dispatcher&&) noexcept = default;

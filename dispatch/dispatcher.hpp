@@ -58,9 +58,9 @@ struct ignored_reports {
 /// keeps up. Live streams are placed before lossless segments.
 ///
 /// Requests are placed before both, the earliest deadline first, each with the least loaded worker that has fewer than
-/// `dispatcher_config::requests_per_worker` of them and takes anything at all. They use no credit, so however many there
-/// are, lossless segments get their workers as without them. Only a worker that is kept for a suspect segment gets no
-/// requests, as one of them might kill it.
+/// `dispatcher_config::requests_per_worker` of them and takes anything at all. They use no credit, so however many
+/// there are, lossless segments get their workers as without them. Only a worker that is kept for a suspect segment
+/// gets no requests, as one of them might kill it.
 ///
 /// **Failures.** A failure that a worker reports, an end with wanted frames left, and a stall count against the
 /// segment; the `attempts`-th in a row without a new result between them quarantines it: what is left of it is dropped
@@ -141,8 +141,8 @@ class dispatcher {
 
   // ---- time
 
-  /// Expires workers, stalled leases, requests and old live frames. To be called several times in the shortest of the configured
-  /// times, e.g. every 100 ms. Linear in workers and streams.
+  /// Expires workers, stalled leases, requests and old live frames. To be called several times in the shortest of the
+  /// configured times, e.g. every 100 ms. Linear in workers and streams.
   void tick(core::time_point now, actions& out);
 
   /// No new leases and grants; segments without a worker are dropped at once (`shutdown`), and at `deadline` (by

@@ -109,9 +109,10 @@ world::counts survive_all(fleet worlds, const faults& wrong) {
   UNSCOPED_INFO(worlds.count << " worlds, " << sum.events << " events, " << sum.head_crashes << " crashes of the head, "
                              << sum.resumed_streams << " streams resumed, " << sum.checkpoints << " checkpoints, "
                              << sum.stale_messages << " stale messages, " << sum.rejoined << " workers rejoined, "
-                             << sum.left << " left, " << sum.quarantined << " segments quarantined; of " << sum.requests << " requests "
-                             << sum.requests_delivered << " delivered, " << sum.requests_late << " late, "
-                             << sum.requests_poisoned << " quarantined, " << sum.requests_again << " leased again");
+                             << sum.left << " left, " << sum.quarantined << " segments quarantined; of " << sum.requests
+                             << " requests " << sum.requests_delivered << " delivered, " << sum.requests_late
+                             << " late, " << sum.requests_poisoned << " quarantined, " << sum.requests_again
+                             << " leased again");
   SUCCEED();
   return sum;
 }
@@ -212,7 +213,7 @@ TEST_CASE("head, workers and links may all fail at the same time") {
 }
 
 TEST_CASE("under a flood of requests each ends once and in time, and lossless streams go on") {
-  const auto sum = survive_all({12'000'000, 40, false, 2500}, {});
+  const auto sum = survive_all({12'000'000, 25, false, 4000}, {});
   CHECK(struck(sum.requests_delivered));
   CHECK(struck(sum.requests_late));
 }
@@ -231,7 +232,7 @@ TEST_CASE("requests end once and in time whatever happens to those that do them"
   wrong.poison = 0.002;
   wrong.fails = 0.01;
   wrong.sink_fails = 0.02;
-  const auto sum = survive_all({13'000'000, 100, true, 15'000}, wrong);
+  const auto sum = survive_all({13'000'000, 60, true, 20'000}, wrong);
   CHECK(struck(sum.requests_delivered));
   CHECK(struck(sum.requests_late));
   CHECK(struck(sum.requests_poisoned));

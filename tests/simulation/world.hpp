@@ -48,7 +48,7 @@ struct scenario {
   std::int64_t frame_us = 5000; ///< a worker's time for a wanted frame
   bool slow_sink = false;
   std::int64_t request_every_us = 0; ///< mean interval of requests; 0: none
-  dispatch::head_config head; ///< its epoch is that of the first life
+  dispatch::head_config head;        ///< its epoch is that of the first life
 };
 
 /// A rule of the house was broken.
@@ -61,8 +61,8 @@ struct violation : std::logic_error {
 /// checkpoints are written some time after the head asked for it.
 ///
 /// `run` checks after every event that the ledgers balance and that memory and credit are bounded, and all along that
-/// frames come once and in order over all lives, that segments can be decoded alone, that checkpoints are true, and that
-/// requests end once and by their deadline; at the end, that everything came to its end, no frame is missing, and
+/// frames come once and in order over all lives, that segments can be decoded alone, that checkpoints are true, and
+/// that requests end once and by their deadline; at the end, that everything came to its end, no frame is missing, and
 /// nothing is left in the head.
 class world {
  public:

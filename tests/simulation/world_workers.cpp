@@ -113,7 +113,8 @@ void world::leave_if_done(worker& w) {
   if (!w.may_leave || !w.tasks.empty() || !w.connected) return;
   to_head(w, false, [this, id = w.id] {
     if (!what_.wrong.lossy())
-      require(head_->dispatching().load_of(id).bulk + head_->dispatching().load_of(id).requests == 0, "a worker that left in order leaves nothing undone");
+      require(head_->dispatching().load_of(id).bulk + head_->dispatching().load_of(id).requests == 0,
+              "a worker that left in order leaves nothing undone");
     ++counts_.left;
     head_->worker_lost(id, now(), actions_);
   });
