@@ -38,14 +38,12 @@ struct exchange {
   bool headed = false;                    ///< its headers are complete
   std::optional<core::error> failure;     ///< of this side
 
-  [[nodiscard]] bool answered() const { return headed && reply.status >= 200; }
   /// All of the reply is there, whether or not the body has been sent.
-  [[nodiscard]] bool complete() const { return answered() && announced && received >= *announced; }
+  [[nodiscard]] bool complete() const { return headed && reply.status >= 200 && announced && received >= *announced; }
 };
 
 std::size_t give_body(char* to, std::size_t, std::size_t room, void* of) {
   auto& x = *static_cast<exchange*>(of);
-  if (x.answered()) return CURL_READFUNC_PAUSE; // nobody wants the rest
   const auto left = x.request.body_bytes - x.offset;
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(room, left));
   const auto got = ::pread(x.request.body_fd, to, wanted, static_cast<off_t>(x.offset));
