@@ -94,7 +94,7 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* of) {
   if (line == "\r\n" || line == "\n") x.headed = true;
   const auto colon = line.find(':');
   constexpr std::string_view length = "content-length";
-  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  const auto same = [](char lower, char b) { return lower == std::tolower(static_cast<unsigned char>(b)); };
   if (colon == length.size() && std::equal(length.begin(), length.end(), line.begin(), same)) {
     line.remove_prefix(std::min(line.find_first_not_of(" \t", colon + 1), line.size()));
     std::uint64_t bytes = 0;
@@ -240,6 +240,8 @@ core::expected<http_response> http_client::ask(const http_request& request, cons
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
 
   if (x.failure) return tl::unexpected{*x.failure};
+  if (result == CURLE_OK && !x.headed) // libcurl takes headers that were cut off
+    return core::fail(core::errc::unavailable, to_.place + ": the connection ended within the reply");
   if (x.complete() || result == CURLE_OK) {
     x.reply.retry_after = std::chrono::seconds{pause};
     return std::move(x.reply);
