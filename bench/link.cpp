@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <functional>
-#include <malloc.h>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "bench/arguments.hpp"
 #include "bench/figures.hpp"
+#include "cli/frame_buffers.hpp"
 #include "transport/hub.hpp"
 
 namespace {
@@ -163,10 +163,9 @@ double median(std::vector<double> of) {
 } // namespace
 
 int main(int argc, char** argv) {
-  // As every process of Penstock does (cli/frame_buffers.cpp), for both sides: otherwise large messages give their
-  // memory back to the system and fetch it anew, one by one.
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  // As heads and workers do, here for both sides: otherwise large messages give their memory back to the system and
+  // fetch it anew, one by one.
+  cli::keep_frame_buffers();
   const bench::arguments args{
       argc, argv, {{"rounds", "5"}, {"seconds", "0.5"}, {"json", ""}}, "link [--rounds N] [--seconds S] [--json FILE]"};
   const std::vector<load> loads{{200, 2048, 0.5}, {20'000, 512, 0.9}, {6'000'000, 16, 0.95}};

@@ -108,7 +108,7 @@ class Bundle(SystemTest):
 
         unpacked = self.unpack(self.bundle_with_engine())
         root = self.dir / "root"
-        for folder in ["lib64", "lib/x86_64-linux-gnu", "proc", "tmp", "work", "opt"]:
+        for folder in ["lib64", "lib/x86_64-linux-gnu", "proc", "tmp", "videos", "opt"]:
             (root / folder).mkdir(parents=True)
         for name in GLIBC:
             shutil.copy(f"/lib/x86_64-linux-gnu/{name}", root / "lib/x86_64-linux-gnu")
@@ -116,7 +116,7 @@ class Bundle(SystemTest):
         shutil.move(unpacked, root / "opt/penstock")
         (root / "penstock").symlink_to("opt/penstock/bin/penstock")
         for name in [topology.name, "barcode.onnx", "clips"]:
-            shutil.move(self.dir / name, root / "work" / name)
+            shutil.move(self.dir / name, root / "videos" / name)
 
         def in_root(*arguments):
             # the mount is in a namespace of its own, and goes with the process
@@ -127,8 +127,8 @@ class Bundle(SystemTest):
             return done.stdout
 
         self.assertIn("onnxruntime", in_root("version"))
-        in_root("run", f"/work/{topology.name}", "--quiet")
-        self.assertEqual(self.results(root / "work"), expected)
+        in_root("run", f"/videos/{topology.name}", "--quiet")
+        self.assertEqual(self.results(root / "videos"), expected)
         self.assertFalse(os.path.ismount(root / "proc"))
 
     def test_equal_builds_give_equal_bundles_and_what_is_missing_is_named(self):

@@ -67,18 +67,21 @@ class Resume(SystemTest):
         for stream, data in self.results().items():
             self.assertEqual(data, expected[stream], stream)
 
+    @property
+    def checkpoint_file(self):
+        return self.dir / "kept" / "checkpoint.json"
+
     def checkpoint(self):
-        return json.loads((self.dir / "kept" / "checkpoint.json").read_text())
+        return json.loads(self.checkpoint_file.read_text())
 
     def noted(self):
         """The streams of the checkpoint. Results may be there before: a disk may take its time."""
-        file = self.dir / "kept" / "checkpoint.json"
-        return {s["id"]: s for s in self.checkpoint()["streams"]} if file.exists() else {}
+        return {s["id"]: s for s in self.checkpoint()["streams"]} if self.checkpoint_file.exists() else {}
 
     def begun(self):
         return {name for name, stream in self.noted().items() if not stream["finished"]}
 
-    def killed_life(self, topology, lines, noted):
+    def killed_life(self, topology, lines, noted=lambda streams: True):
         self.assertTrue(self.life(topology, lines, lambda program: program.kill(), noted), "done before it was killed")
 
     def run_in_lives(self, seed, end, between=lambda: None):
@@ -127,7 +130,7 @@ class Resume(SystemTest):
     def test_results_that_were_lost_come_again(self):
         expected = self.undisturbed()
         topology = self.write_topology()
-        self.killed_life(topology, 150, lambda streams: True)
+        self.killed_life(topology, 150)
         stream = max(self.frames, key=lambda s: self.results()[s].count(b"\n"))
         path = self.dir / "results" / f"{stream}.jsonl"
         path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
@@ -192,7 +195,7 @@ class Resume(SystemTest):
     def test_a_checkpoint_that_is_none_is_refused(self):
         topology = self.write_topology()
         (self.dir / "kept").mkdir()
-        (self.dir / "kept" / "checkpoint.json").write_text('{"penstock_checkpoint":1,"epo')
+        self.checkpoint_file.write_text('{"penstock_checkpoint":1,"epo')
         self.assert_refused(topology, "checkpoint.json is not a whole checkpoint")
 
     def test_results_of_somebody_else_are_left_alone(self):
