@@ -13,9 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// How long a connection's end may take to reach the routing table.
-constexpr milliseconds longest_doubt{200};
-
 } // namespace
 
 // -- dialled ----------------------------------------------------------------------------------------------------------
@@ -99,7 +96,7 @@ void hub_loop::watch(listener& of, clock::time_point now) {
   while (const auto event = of.monitor->next()) {
     if (event->what != ZMQ_EVENT_DISCONNECTED) continue;
     if (const auto at = of.fds.find(event->fd); at != of.fds.end()) {
-      doubt(*find(at->second), now);
+      suspect_end(*find(at->second), now);
     } else if (of.strangers.erase(event->fd) == 0) {
       of.ended.insert(event->fd);
       ++board_.counters.ended_early;
@@ -107,32 +104,35 @@ void hub_loop::watch(listener& of, clock::time_point now) {
   }
 }
 
-void hub_loop::doubt(peer& p, clock::time_point now) {
-  if (!std::exchange(p.doubted, true)) suspects_.push_back({p.id, now + longest_doubt});
+void hub_loop::suspect_end(peer& p, clock::time_point now) {
+  if (!std::exchange(p.doubted, true)) suspects_.push_back({p.id, doubt{now}});
 }
 
-/// The monitor may be ahead of the routing table, and descriptors are used again: sending is what tells.
 void hub_loop::question(clock::time_point now) {
-  auto asked = std::exchange(suspects_, {}); // what is served meanwhile may bring new ones
-  std::erase_if(asked, [&](const suspect& s) {
-    auto* p = find(s.id);
-    if (p == nullptr) return true;
-    const bool enough = now >= s.until;
-    parts probe;
-    encode(heartbeat{}, probe);
-    if (send(p->accepted->router, &p->routing_id, probe, nullptr) != sent::unreachable) {
-      if (!enough) return false;
-      p->doubted = false;
-      unfinished_.push_back(s.id);
-      return true;
-    }
-    auto& at = *p->accepted;
-    serve(at); // what came before the end
-    if (!at.dry && !enough) return false;
-    lose(s.id, {core::errc::unavailable, "the connection ended"});
+  for (auto& s : std::exchange(suspects_, {})) // what is served meanwhile may bring new ones
+    if (!is_settled(s, now)) suspects_.push_back(s);
+}
+
+bool hub_loop::is_settled(suspect& s, clock::time_point now) {
+  auto* p = find(s.id);
+  if (p == nullptr) return true;
+  if (!s.when.is_due(now)) return false;
+  const bool enough = s.when.is_over(now);
+  parts probe;
+  encode(heartbeat{}, probe);
+  if (send(p->accepted->router, &p->routing_id, probe, nullptr) != sent::unreachable) {
+    s.when.put_off(now);
+    if (!enough) return false;
+    p->doubted = false;
+    unfinished_.push_back(s.id);
     return true;
-  });
-  suspects_.insert(suspects_.end(), asked.begin(), asked.end());
+  }
+  auto& at = *p->accepted;
+  serve(at); // what came before the end
+  s.when.confirm(now);
+  if (!at.dry && !enough) return false;
+  lose(s.id, {core::errc::unavailable, "the connection ended"});
+  return true;
 }
 
 } // namespace penstock::transport

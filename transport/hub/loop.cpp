@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds longest_end{1000};
 
 constexpr milliseconds retry_interval{1};
-constexpr milliseconds question_interval{5};
 constexpr milliseconds blocked_interval{20};
 constexpr milliseconds idle_interval{500};
 
@@ -63,7 +62,7 @@ milliseconds hub_loop::patience(clock::time_point now) const {
   if (!unfinished_.empty()) return milliseconds{0};
   if (stopping_) return retry_interval;
   auto wait = guests_.empty() ? idle_interval : std::min(idle_interval, guests_patience_);
-  if (!suspects_.empty()) wait = question_interval;
+  for (const auto& s : suspects_) wait = std::min(wait, s.when.wait(now));
   for (const auto id : blocked_) {
     const auto p = peers_.find(id.value);
     wait = std::min(wait, p != peers_.end() && p->second->next ? retry_interval : blocked_interval);

@@ -14,6 +14,7 @@
 #include <zmq.hpp>
 
 #include "transport/hub/board.hpp"
+#include "transport/hub/doubt.hpp"
 #include "transport/hub/flight.hpp"
 #include "transport/hub/guest.hpp"
 #include "transport/hub/outbox.hpp"
@@ -91,7 +92,7 @@ class hub_loop {
   /// An accepted peer whose connection may have ended; asked again until that is clear.
   struct suspect {
     peer_id id;
-    clock::time_point until;
+    doubt when;
   };
 
   // loop.cpp
@@ -112,8 +113,9 @@ class hub_loop {
   void connect(dialler& to, clock::time_point now);
   void hang_up(dialler& from, std::chrono::milliseconds linger);
   void disconnected(dialler& from, const std::string& why, clock::time_point now);
-  void doubt(peer& p, clock::time_point now);
+  void suspect_end(peer& p, clock::time_point now);
   void question(clock::time_point now);
+  [[nodiscard]] bool is_settled(suspect& s, clock::time_point now);
 
   // traffic.cpp
   void serve(listener& from);

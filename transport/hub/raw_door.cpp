@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "transport/hub/doubt.hpp"
 #include "transport/hub/guest.hpp"
 #include "transport/hub/sockets.hpp"
 
@@ -18,10 +19,6 @@ using std::chrono::milliseconds;
 
 /// Messages taken from the socket before others have their turn.
 constexpr int most_in_a_row = 256;
-
-/// How long a connection's end may take to reach the routing table.
-constexpr milliseconds longest_doubt{200};
-constexpr milliseconds doubt_interval{5};
 constexpr milliseconds idle_interval{500};
 
 } // namespace
@@ -59,7 +56,9 @@ class raw_door::impl final : public hub_guest {
     bool dry = false;
     for (int i = 0; i < most_in_a_row && !dry; ++i) dry = !receive();
     question(now, dry);
-    return !dry ? milliseconds{0} : suspects_.empty() ? idle_interval : doubt_interval;
+    auto wait = dry ? idle_interval : milliseconds{0};
+    for (const auto& s : suspects_) wait = std::min(wait, s.when.wait(now));
+    return wait;
   }
 
   void close(milliseconds linger) override {
@@ -103,7 +102,7 @@ class raw_door::impl final : public hub_guest {
   };
   struct suspect {
     int fd = -1;
-    clock::time_point until;
+    doubt when;
   };
 
   /// False when there is nothing to receive.
@@ -166,21 +165,25 @@ class raw_door::impl final : public hub_guest {
 
   void watch(clock::time_point now) {
     while (const auto event = monitor_->next())
-      if (event->what == ZMQ_EVENT_DISCONNECTED) suspects_.push_back({event->fd, now + longest_doubt});
+      if (event->what == ZMQ_EVENT_DISCONNECTED) suspects_.push_back({event->fd, doubt{now}});
   }
 
-  /// The monitor may be ahead of the routing table, and descriptors are used again: sending is what tells.
   void question(clock::time_point now, bool dry) {
-    std::erase_if(suspects_, [&](const suspect& s) {
-      const bool enough = now >= s.until;
-      const auto at = fds_.find(s.fd);
-      if (at == fds_.end()) return dry;  // its first message may still wait
-      if (!dry && !enough) return false; // what came before the end comes first
-      const auto name = at->second;
-      if (put(name, options_.probe) != sent::unreachable) return enough && dry;
-      lose(name);
-      return dry; // else something of it may still come, as of a new peer
-    });
+    for (auto& s : std::exchange(suspects_, {}))
+      if (!is_settled(s, now, dry)) suspects_.push_back(s);
+  }
+
+  bool is_settled(suspect& s, clock::time_point now, bool dry) {
+    const bool enough = s.when.is_over(now);
+    const auto at = fds_.find(s.fd);
+    if (at == fds_.end()) return dry; // its first message may still wait
+    // What came before the end comes first.
+    if (!s.when.is_due(now) || (!dry && !enough)) return false;
+    const auto name = at->second;
+    s.when.put_off(now);
+    if (put(name, options_.probe) != sent::unreachable) return enough && dry;
+    lose(name);
+    return dry; // else something of it may still come, as of a new peer
   }
 
   raw_events events_;

@@ -72,7 +72,7 @@ void hub_loop::greet(listener& at, const received_bundle& bundle) {
     at.ids.emplace(p.routing_id, p.id);
     at.fds[p.fd] = p.id;
     begin(p);
-    if (at.ended.erase(p.fd) > 0) doubt(p, clock::now());
+    if (at.ended.erase(p.fd) > 0) suspect_end(p, clock::now());
     return deliver(p, at.events, bundle);
   }
   ++board_.counters.refused_messages;
@@ -147,8 +147,8 @@ void hub_loop::flush(peer& to, clock::time_point now) {
     case sent::all: to.next.reset(); continue;
     case sent::would_block: return block(to, now);
     case sent::unreachable:
-      if (to.accepted != nullptr) return doubt(to, now); // what it sent before that comes first
-      to.next.reset();                                   // part of it may be gone
+      if (to.accepted != nullptr) return suspect_end(to, now); // what it sent before that comes first
+      to.next.reset();                                         // part of it may be gone
       return disconnected(*to.dialled, "the connection ended", now);
     }
   }
