@@ -33,6 +33,7 @@ class list_shape final : public shape<std::vector<T>> {
   }
 
   std::string allowed(const vocabulary& words) const override { return "a list; each item: " + item_->allowed(words); }
+  bool is_secret() const override { return item_->is_secret(); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
     return {{"type", {"array", "null"}}, {"items", item_->json_schema(words)}};
@@ -47,6 +48,32 @@ class list_shape final : public shape<std::vector<T>> {
 
  private:
   shape_of<T> item_;
+};
+
+/// A list for which `[all]` stands, too: of everything that may be in it.
+template <class T>
+class all_or_list_shape final : public shape<std::vector<T>> {
+ public:
+  all_or_list_shape(std::vector<T> everything, shape_of<std::vector<T>> list)
+      : everything_{std::move(everything)}, list_{std::move(list)} {}
+
+  bool read(const node& n, const std::string& path, std::vector<T>& out, read_context& context) const override {
+    const auto is_all = n.items.size() == 1 && n.items.front().type == node::kind::scalar && n.items[0].text == "all";
+    if (!is_all) return list_->read(n, path, out, context);
+    out = everything_;
+    return true;
+  }
+
+  node write(const std::vector<T>& value, path_style style) const override { return list_->write(value, style); }
+  std::string allowed(const vocabulary& words) const override { return "[all], or " + list_->allowed(words); }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return {{"anyOf", {{{"const", {"all"}}}, list_->json_schema(words)}}};
+  }
+
+ private:
+  std::vector<T> everything_;
+  shape_of<std::vector<T>> list_;
 };
 
 /// A map with keys of the user's choice, each read into a `T` that keeps its key in a member.

@@ -93,6 +93,18 @@ class object_shape final : public shape<C> {
     return add({std::move(key), std::move(doc), true}, member, shape_of<M>{std::move(form)});
   }
 
+  /// Says what to write in place of a key that there is not.
+  object_shape& instead_of(std::string key, std::string advice) {
+    advice_.emplace_back(std::move(key), std::move(advice));
+    return *this;
+  }
+
+  /// Has messages not show text that stands in place of the map.
+  object_shape& secret() {
+    is_secret_ = true;
+    return *this;
+  }
+
   bool read(const node& n, const std::string& path, C& out, read_context& context) const override {
     if (n.type != node::kind::map && n.type != node::kind::null) return false;
     for (const auto& e : n.entries) read_entry(n, e, path, out, context);
@@ -142,6 +154,7 @@ class object_shape final : public shape<C> {
     return j;
   }
 
+  bool is_secret() const override { return is_secret_; }
   bool is_section() const override { return true; }
 
   void sections(const std::string& path, const std::string& doc, const vocabulary& words,
@@ -174,8 +187,8 @@ class object_shape final : public shape<C> {
     const auto where = join(path, e.key);
     const auto it = std::find_if(fields_.begin(), fields_.end(), [&](const auto& f) { return f->label.key == e.key; });
     if (it == fields_.end()) {
-      context.problems.error(
-          e.at, where, "unknown key '" + e.key + "'; allowed: " + enumerate(keys()) + did_you_mean(e.key, keys()));
+      context.problems.error(e.at, where,
+                             "unknown key '" + e.key + "'; allowed: " + enumerate(keys()) + advice_on(e.key));
     } else if (const auto* first = map.find(e.key); first != &e) {
       context.problems.error(e.at, where,
                              "the key '" + e.key + "' stands twice, first in line " + std::to_string(first->at.line));
@@ -188,7 +201,14 @@ class object_shape final : public shape<C> {
     }
   }
 
+  [[nodiscard]] std::string advice_on(const std::string& key) const {
+    const auto it = std::find_if(advice_.begin(), advice_.end(), [&](const auto& a) { return a.first == key; });
+    return it == advice_.end() ? did_you_mean(key, keys()) : "; " + it->second;
+  }
+
   std::vector<std::unique_ptr<const field<C>>> fields_;
+  std::vector<std::pair<std::string, std::string>> advice_;
+  bool is_secret_ = false;
 };
 
 } // namespace penstock::topology

@@ -37,6 +37,12 @@ namespace penstock::topology {
 /// A stream's URI: paths are relative to the file, URLs stay as they are.
 [[nodiscard]] shape_of<std::string> uri();
 
+/// The SHA-256 of a secret, in hexadecimal. Messages do not show what was found: it may be the secret.
+[[nodiscard]] shape_of<std::string> sha256();
+
+/// A site whose pages may ask: `SCHEME://HOST[:PORT]`, or `*` for all.
+[[nodiscard]] shape_of<std::string> origin();
+
 [[nodiscard]] shape_of<bool> boolean();
 
 [[nodiscard]] shape_of<int> whole(int least, int most = std::numeric_limits<int>::max());
@@ -50,7 +56,8 @@ namespace penstock::topology {
 [[nodiscard]] shape_of<duration> time_span(duration least);
 
 /// `64MiB`.
-[[nodiscard]] shape_of<std::int64_t> byte_count(std::int64_t least);
+[[nodiscard]] shape_of<std::int64_t> byte_count(std::int64_t least,
+                                                std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
 /// `64Mpx`.
 [[nodiscard]] shape_of<std::int64_t> pixel_count(std::int64_t least);

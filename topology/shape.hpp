@@ -71,6 +71,9 @@ class shape {
   virtual void sections(const std::string& /*path*/, const std::string& /*doc*/, const vocabulary& /*words*/,
                         std::vector<manual_section>& /*out*/) const {}
 
+  /// Whether what stands there may be a secret, which messages must not show.
+  [[nodiscard]] virtual bool is_secret() const { return false; }
+
   /// Whether the manual has a section for it.
   [[nodiscard]] virtual bool is_section() const { return false; }
 };
@@ -83,8 +86,9 @@ template <class T>
 void read_value(const shape<T>& s, const node& n, const std::string& path, T& out, read_context& context) {
   context.problems.places.record(path, n.at);
   if (n.broken || s.read(n, path, out, context)) return;
+  const auto what = s.is_secret() && n.type == node::kind::scalar ? "text, not shown here" : found(n);
   context.problems.error(n.at, path,
-                         "found " + found(n) + "; allowed: " + s.allowed(context.words) + s.hint(n, context.words));
+                         "found " + what + "; allowed: " + s.allowed(context.words) + s.hint(n, context.words));
 }
 
 } // namespace penstock::topology
