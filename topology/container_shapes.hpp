@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "topology/json_forms.hpp"
 #include "topology/shape.hpp"
 
 namespace penstock::topology {
@@ -36,7 +37,7 @@ class list_shape final : public shape<std::vector<T>> {
   bool is_secret() const override { return item_->is_secret(); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"type", {"array", "null"}}, {"items", item_->json_schema(words)}};
+    return json_forms::list(item_->json_schema(words));
   }
 
   bool is_section() const override { return item_->is_section(); }
@@ -68,7 +69,7 @@ class all_or_list_shape final : public shape<std::vector<T>> {
   std::string allowed(const vocabulary& words) const override { return "[all], or " + list_->allowed(words); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"anyOf", {{{"const", {"all"}}}, list_->json_schema(words)}}};
+    return json_forms::all_or(list_->json_schema(words));
   }
 
  private:
@@ -88,8 +89,7 @@ class named_shape final : public shape<std::vector<T>> {
     out.clear();
     for (const auto& e : n.entries) {
       if (const auto* first = n.find(e.key); first != &e) {
-        context.problems.error(e.at, join(path, e.key),
-                               "the key '" + e.key + "' stands twice, first in line " + std::to_string(first->at.line));
+        report_twice(*first, e, join(path, e.key), context);
         continue;
       }
       auto& item = out.emplace_back();
@@ -111,7 +111,7 @@ class named_shape final : public shape<std::vector<T>> {
   }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"type", {"object", "null"}}, {"additionalProperties", item_->json_schema(words)}};
+    return json_forms::map(item_->json_schema(words));
   }
 
   bool is_section() const override { return item_->is_section(); }
@@ -177,7 +177,7 @@ class short_form_shape final : public shape<T> {
   bool is_section() const override { return inner_->is_section(); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"anyOf", {{{"type", "string"}}, inner_->json_schema(words)}}};
+    return json_forms::text_or(inner_->json_schema(words));
   }
 
   void sections(const std::string& path, const std::string& doc, const vocabulary& words,
@@ -209,7 +209,7 @@ class auto_shape final : public shape<std::optional<T>> {
   std::string hint(const node& n, const vocabulary& words) const override { return inner_->hint(n, words); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"anyOf", {{{"const", "auto"}}, inner_->json_schema(words)}}};
+    return json_forms::auto_or(inner_->json_schema(words));
   }
 
  private:

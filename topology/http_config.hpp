@@ -56,7 +56,7 @@ struct http_limits_config {
   std::int64_t json = 64LL << 10;
   std::int64_t upload = 64LL << 30;
   std::int64_t buffered = 512LL << 20;
-  std::int64_t pixels = 100'000'000;
+  std::int64_t pixels = 64'000'000;
 
   bool operator==(const http_limits_config&) const = default;
 };

@@ -57,7 +57,9 @@ auto limits() {
            "Body of `POST /v1/jobs`, which is not kept in memory; larger: 413.")
       .add("buffered", &http_limits_config::buffered, byte_count(1), "All bodies in memory together; more: 503.")
       .add("pixels", &http_limits_config::pixels, pixel_count(1),
-           "Width × height that a picture's header states; more: 422, before anything is decoded.");
+           "Width × height that a picture's header states; more, or more than `media.max_pixels`: 422, before anything "
+           "is "
+           "decoded.");
   return s;
 }
 

@@ -164,6 +164,10 @@ auto dispatch() {
            "Age of a live stream's backlog at which its next segment goes to another worker.")
       .add("read_ahead", &dispatch_config::read_ahead, read_ahead,
            "How far a lossless source runs ahead of its results.")
+      .add("requests", &dispatch_config::requests, whole(1, 100'000),
+           "Pictures of `/v1/detect` that one worker has at a time. More keeps workers busy over long links, fewer "
+           "leaves "
+           "the choice of the next one, by deadline, to the head for longer.")
       .add("retain", &dispatch_config::retain, byte_count(1 << 20),
            "Bytes of one segment that are kept for another attempt.");
   return s;
@@ -232,7 +236,7 @@ auto role() {
            "values between 0 and 1 change by at most 0.00025, so boxes and scores may change in their last digits. "
            "Models "
            "that take another type than fp32 get theirs either way.");
-  const std::vector<std::pair<std::string, stage>> stages{
+  const std::vector<std::pair<std::string_view, stage>> stages{
       {"source", stage::source},       {"decode", stage::decode},           {"preprocess", stage::preprocess},
       {"inference", stage::inference}, {"postprocess", stage::postprocess}, {"collector", stage::collector}};
   std::vector<stage> every;
