@@ -55,7 +55,7 @@ struct limit_options {
   std::size_t json_bytes = std::size_t{64} << 10U;       ///< bodies that are JSON: 413
   std::uint64_t upload_bytes = std::uint64_t{64} << 30U; ///< body of POST /v1/jobs: 413
   std::size_t buffered_bytes = std::size_t{512} << 20U;  ///< all bodies in memory together: 503
-  std::uint64_t picture_pixels = 100'000'000;            ///< width × height that the picture's header states: 422
+  std::uint64_t picture_pixels = 64'000'000;             ///< width × height that the picture's header states: 422
 
   bool operator==(const limit_options&) const = default;
 };

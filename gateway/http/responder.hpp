@@ -26,6 +26,7 @@ struct streamed {
   std::chrono::microseconds spacing{0};    ///< shortest time between two pieces
   std::chrono::milliseconds keep_alive{0}; ///< 0: nothing is sent while no piece comes
   std::string keep_alive_piece;            ///< what is sent then; WebSockets get a ping
+  bool has_end = false;                    ///< who reads it must not take a part for all of it
 };
 
 /// Where a body is brought, piece by piece.

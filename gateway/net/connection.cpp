@@ -1,5 +1,6 @@
 #include "gateway/net/connection.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -23,6 +24,8 @@ constexpr std::size_t written_at_once = std::size_t{256} << 10U;
 constexpr std::size_t passed_over = std::size_t{256} << 10U;
 constexpr core::time_point never = core::time_point::max();
 constexpr milliseconds lingering{2000};
+/// How long a reply that has an end may let the door wait for its next piece.
+constexpr milliseconds drain_patience{1000};
 
 core::time_point now() { return core::clock::now(); }
 
@@ -312,17 +315,25 @@ asio::awaitable<bool> connection::send_pieces(exchange& x, http::streamed& s, bo
       ring();
     });
     std::optional<core::expected<std::string>> got;
+    std::optional<core::time_point> latest; // while the door drains
     while (!(got = piece->take())) {
       if (gone_) co_return false;
-      if (draining_) co_return true;
+      if (draining_ && !s.has_end) co_return true;
+      if (draining_ && !latest) latest = now() + drain_patience;
+      if (latest && now() >= *latest) {
+        spdlog::warn("request {}: cut off: the door closes before its reply has come to an end", x.asked().id);
+        keep_ = false;
+        co_return false;
+      }
       if (!websocket) watch();
-      const bool rung = co_await wait(s.keep_alive.count() > 0 ? now() + s.keep_alive : never);
+      const auto quiet = s.keep_alive.count() > 0 ? now() + s.keep_alive : never;
+      const bool rung = co_await wait(std::min(quiet, latest.value_or(never)));
       std::string sign;
       if (websocket) {
         sign = decoder_.take_answer();
         if (decoder_.finished()) gone_ = true;
         if (!rung) sign += http::websocket::frame(http::websocket::opcode::ping, {});
-      } else if (!rung && !s.keep_alive_piece.empty()) {
+      } else if (!rung && !latest && !s.keep_alive_piece.empty()) {
         sign =
             chunked ? fmt::format("{:x}\r\n{}\r\n", s.keep_alive_piece.size(), s.keep_alive_piece) : s.keep_alive_piece;
       }

@@ -90,6 +90,7 @@ class jobs_routes {
       http::streamed s;
       s.head.content_type = "application/jsonl";
       s.pieces = std::move(*lines);
+      s.has_end = true;
       client->reply(std::move(s));
     });
   }

@@ -438,6 +438,33 @@ TEST_CASE("draining ends event streams", "[gateway]") {
   draining.join();
 }
 
+TEST_CASE("draining lets results come to their end, and cuts them off where that takes long", "[gateway]") {
+  whole_fixture f;
+  f.open();
+  const auto ends = GENERATE(true, false);
+  client c{f.port};
+  c.send("GET /v1/jobs/job-1/results HTTP/1.1\r\nHost: x\r\n\r\n");
+  c.read_head();
+  client events{f.port}; // tells when draining has begun
+  events.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+  events.read_head();
+  events.read_chunk();
+  std::thread draining{[&] { f.server->drain(20s); }};
+  CHECK_FALSE(events.read_chunk().has_value());
+  events.close();
+  f.jobs.lines->give("{}\n");
+  CHECK(c.read_chunk() == "{}\n");
+  if (ends) {
+    f.jobs.lines->give("");
+    CHECK(c.read_until("\r\n\r\n") == "0\r\n\r\n");
+  } else {
+    CHECK(c.read().empty()); // not even the last chunk
+    CHECK(c.is_closed());
+  }
+  c.close();
+  draining.join();
+}
+
 TEST_CASE("all of the interface that is not attached says what the topology lacks", "[gateway]") {
   fixture f;
   f.has_detect = false;
