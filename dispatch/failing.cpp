@@ -180,7 +180,8 @@ void dispatcher::state::check_lease(core::segment_id id, core::time_point now, a
   auto* s = find(id.stream);
   auto* g = find(id);
   if (!g || !g->leased()) return;
-  const auto patience = s->lossless() ? config.stall_timeout : std::min(config.stall_timeout, config.lease_timeout);
+  // A request may stand behind others of its worker for as long as its deadline allows; a live stream must move on.
+  const auto patience = s->live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
   const bool pending = g->kept.sums().pending > 0;
   if (!pending && !g->complete()) return;
   const auto due = pending ? g->kept.due_since(max_reorder, g->closed) : g->closed.value_or(g->touched);
