@@ -29,6 +29,7 @@ dispatch::head_config core_of(const topology::config& topology) {
   config.dispatcher.lease_timeout = whole_ms(topology.dispatch.lease_timeout);
   config.dispatcher.stall_timeout = whole_ms(topology.dispatch.stall_timeout);
   config.dispatcher.attempts = static_cast<std::uint32_t>(topology.dispatch.attempts);
+  config.dispatcher.requests_per_worker = static_cast<std::uint32_t>(topology.dispatch.requests);
   config.dispatcher.segment_retain_bytes = static_cast<std::size_t>(topology.dispatch.retain);
   for (const auto& sink : topology.sinks)
     config.collector.sink_window = std::min(config.collector.sink_window, static_cast<std::size_t>(sink.queue));
@@ -476,8 +477,15 @@ void head_state::publish() {
   const auto now = core::clock::now();
   for (const auto& [id, worker] : workers_) {
     const auto load = core_->dispatching().load_of(id);
-    worker_report w{worker.name, worker.stages, worker.draining,      load.bulk,
-                    load.live,   load.credit,   worker.bulk_segments, {}};
+    worker_report w{.name = worker.name,
+                    .stages = worker.stages,
+                    .draining = worker.draining,
+                    .bulk = load.bulk,
+                    .live = load.live,
+                    .requests = load.requests,
+                    .credit = load.credit,
+                    .bulk_segments = worker.bulk_segments,
+                    .heard = std::nullopt};
     if (worker.heard != core::time_point{}) w.heard = now - worker.heard;
     report.workers.push_back(std::move(w));
   }
@@ -502,8 +510,8 @@ void head_state::export_metrics() {
     if (phase == stream_phase::running || phase == stream_phase::closing) export_stream(id, stream);
   }
   pictures_ledger_.show();
-  waiting += pictures_.size();
   series_.waiting.set(static_cast<double>(waiting));
+  series_.waiting_requests.set(static_cast<double>(core_->dispatching().waiting_requests()));
   series_.workers.set(static_cast<double>(workers_.size()));
   const auto& ignored = core_->collecting().ignored();
   series_.duplicates.add(static_cast<double>(ignored.duplicate + ignored.stale + ignored.unknown) -

@@ -40,6 +40,7 @@ struct worker_report {
   bool draining = false;
   std::uint32_t bulk = 0;             ///< lossless segments that it holds
   std::uint32_t live = 0;             ///< live streams that have their place there
+  std::uint32_t requests = 0;         ///< pictures with a deadline that it holds
   std::uint32_t credit = 0;           ///< lossless segments that it would still take
   std::uint32_t bulk_segments = 0;    ///< of those it takes at a time
   std::optional<core::seconds> heard; ///< since its last sign of life; none for the one of this process

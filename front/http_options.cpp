@@ -1,5 +1,6 @@
 #include "front/http_options.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +51,7 @@ gateway::options http_options_of(const topology::config& topology, const std::st
               .json_bytes = size(http.limits.json),
               .upload_bytes = size(http.limits.upload),
               .buffered_bytes = size(http.limits.buffered),
-              .picture_pixels = size(http.limits.pixels)};
+              .picture_pixels = size(std::min(http.limits.pixels, topology.media.max_pixels))};
   o.timeouts = {.header = ms(http.timeouts.header),
                 .idle = ms(http.timeouts.idle),
                 .body = ms(http.timeouts.body),

@@ -35,7 +35,7 @@ void state_door::state(std::stop_token, gateway::completion<gateway::state_view>
     w.device = worker.heard ? "" : fixed_.device;
     const auto slots = std::max(1U, worker.bulk_segments);
     w.load = static_cast<double>(slots - std::min(slots, worker.credit)) / slots;
-    w.leases = worker.bulk + worker.live;
+    w.leases = worker.bulk + worker.live + worker.requests;
     w.credit = worker.credit;
     w.heard = worker.heard.value_or(core::seconds{0});
     view.workers.push_back(std::move(w));

@@ -50,6 +50,7 @@ constexpr std::array all_families{
                 "do not hold any more (not_held), results of frames that nobody was sent (not_sent), more credit than "
                 "they declared (excess_credit); and what workers said that had been given up (late)"},
     family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
+    family_info{"penstock_dispatch_waiting_requests", "gauge", "", "Pictures with a deadline that no worker holds"},
     family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
     family_info{"penstock_sink_written_results_total", "counter", "sink", "Results written"},
     family_info{"penstock_sink_failed_results_total", "counter", "sink", "Results that could not be written"},
@@ -224,6 +225,7 @@ dispatch_series registry::dispatch() {
   series.excess_credit = ignored("excess_credit");
   series.late_reports = ignored("late");
   series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
+  series.waiting_requests = impl_->make_gauge("penstock_dispatch_waiting_requests");
   series.workers = impl_->make_gauge("penstock_dispatch_workers");
   return series;
 }

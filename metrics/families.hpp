@@ -69,6 +69,7 @@ struct dispatch_series {
   counter excess_credit;      ///< beyond what a worker declared
   counter late_reports;       ///< results and ends by workers that were given up
   gauge waiting;              ///< segments that no worker holds
+  gauge waiting_requests;
   gauge workers;
 };
 

@@ -128,6 +128,12 @@ TEST_CASE("a topology that says nothing about the door gives the door's own defa
   CHECK(front::http_options_of(topology::config{}, "[::]:1").address == "[::]:1");
 }
 
+TEST_CASE("the door takes no picture that the decoder would refuse for its size", "[front]") {
+  topology::config c;
+  c.media.max_pixels = 1000;
+  CHECK(front::http_options_of(c, "127.0.0.1:1").limits.picture_pixels == 1000);
+}
+
 TEST_CASE("each key of http sets what it says and nothing else", "[front]") {
   const std::vector<std::string> base{"http.tls={certificate: /c, key: /k}", "http.admission.max_deadline=1h"};
   for (const auto& r : rows) {
