@@ -62,7 +62,7 @@ class DoorTest(SystemTest):
 
     def pictures(self, count, kind="jpg", stream=0, first=0, size=(256, 192)):
         """Encoded pictures with codes, in memory."""
-        encoding = {"jpg": ["-q:v", "2"], "png": [], "webp": ["-quality", "95"]}[kind]
+        encoding = {"jpg": ["-q:v", "2"], "png": ["-c:v", "png"], "webp": ["-quality", "95"]}[kind]
         folder = self.clip(f"pictures-{kind}-{stream}-{first}-{size[0]}/%05d.{kind}", count, *encoding, stream=stream,
                            first=first, size=size).parent  # fmt: skip
         return [path.read_bytes() for path in sorted(folder.iterdir())]
