@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Penstock needs on Debian 12 or 13 (as root, or with sudo), and nothing that is there already:
-#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, test, bench, bundle
+#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, live, test, bench, bundle
 # ONNX Runtime comes from Debian where Debian has it; otherwise its headers (Debian 13's package) and its library (the
 # npm package onnxruntime-node) are unpacked into .deps/, which git ignores. Nothing of that touches the system. For tests
 # the emulator of Azure's storage (the npm package azurite) goes there, too.
