@@ -485,6 +485,7 @@ void head_state::publish() {
                     .requests = load.requests,
                     .credit = load.credit,
                     .bulk_segments = worker.bulk_segments,
+                    .live_streams = worker.live_streams,
                     .heard = std::nullopt};
     if (worker.heard != core::time_point{}) w.heard = now - worker.heard;
     report.workers.push_back(std::move(w));

@@ -43,6 +43,7 @@ struct worker_report {
   std::uint32_t requests = 0;         ///< pictures with a deadline that it holds
   std::uint32_t credit = 0;           ///< lossless segments that it would still take
   std::uint32_t bulk_segments = 0;    ///< of those it takes at a time
+  std::uint32_t live_streams = 0;     ///< that it takes at a time
   std::optional<core::seconds> heard; ///< since its last sign of life; none for the one of this process
 };
 

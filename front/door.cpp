@@ -46,9 +46,13 @@ class process final : public gateway::node_api {
 class job_house {
  public:
   job_house(actors::node& node, const topology::config& topology, std::shared_ptr<jobs::job_queue> queue,
-            const std::string& name)
+            const std::string& name, gateway::event_hub& events)
       : work_{node}, door_{queue, board_, node.metrics()}, runner_{queue, work_, board_, node.metrics(),
-                                                                   runner_with(node, topology, name)} {}
+                                                                   runner_with(node, topology, name)},
+        listener_{board_->listen([&events](const std::string& id, job_news what) { publish(events, id, what); })} {}
+  ~job_house() { board_->leave(listener_); }
+  job_house(const job_house&) = delete;
+  job_house& operator=(const job_house&) = delete;
 
   [[nodiscard]] jobs_door& door() noexcept { return door_; }
   void stop() { runner_.stop(); }
@@ -67,6 +71,7 @@ class job_house {
   node_pipeline work_;
   jobs_door door_;
   job_runner runner_;
+  std::uint64_t listener_;
 };
 
 } // namespace
@@ -119,7 +124,7 @@ core::expected<void> door::open(actors::node& node, const std::string& name, con
     queue = std::make_shared<jobs::job_queue>(std::move(*stores), rules);
   }
   auto& behind = impl_->behind.emplace(node, impl_->topology, version, std::move(drain));
-  if (queue) behind.jobs.emplace(node, impl_->topology, std::move(queue), name);
+  if (queue) behind.jobs.emplace(node, impl_->topology, std::move(queue), name, impl_->events);
   gateway::api api;
   api.node = &behind.health;
   api.detect = &behind.detect;

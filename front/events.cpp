@@ -50,4 +50,8 @@ actors::head_observer observer_for(gateway::event_hub& hub) {
   return observer;
 }
 
+void publish(gateway::event_hub& hub, const std::string& job, job_news what) {
+  if (hub.wanted()) hub.publish({"job", "", {}, line_of({{"job", job}, {"news", to_string(what)}})});
+}
+
 } // namespace penstock::front

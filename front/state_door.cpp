@@ -26,6 +26,10 @@ void state_door::state(std::stop_token, gateway::completion<gateway::state_view>
   view.uptime = now - began_;
   for (const auto& stream : report.streams)
     if (!stream.job) view.streams.push_back(view_of(stream));
+  for (const auto& other : report.others) {
+    view.others.push_back(
+        {other.id, other.ledger.received, other.ledger.delivered, other.ledger.in_flight(), drops_of(other.ledger)});
+  }
   for (const auto& worker : report.workers) {
     gateway::worker_view w;
     w.name = worker.name;
@@ -33,8 +37,11 @@ void state_door::state(std::stop_token, gateway::completion<gateway::state_view>
     w.state = worker.draining ? "draining" : (silent ? "silent" : "working");
     w.stages = worker.stages;
     w.device = worker.heard ? "" : fixed_.device;
-    const auto slots = std::max(1U, worker.bulk_segments);
-    w.load = static_cast<double>(slots - std::min(slots, worker.credit)) / slots;
+    const auto share = [](std::uint32_t used, std::uint32_t of) {
+      return of == 0 ? 0.0 : std::min(1.0, static_cast<double>(used) / of);
+    };
+    const auto busy = worker.bulk_segments - std::min(worker.bulk_segments, worker.credit);
+    w.load = std::max(share(busy, worker.bulk_segments), share(worker.live, worker.live_streams));
     w.leases = worker.bulk + worker.live + worker.requests;
     w.credit = worker.credit;
     w.heard = worker.heard.value_or(core::seconds{0});

@@ -98,7 +98,7 @@ struct job_view {
   std::chrono::system_clock::time_point created;
   std::optional<std::chrono::system_clock::time_point> finished;
   std::uint64_t frames_done = 0;
-  std::optional<std::uint64_t> frames_total; ///< where it is known
+  std::optional<std::uint64_t> frames_total;    ///< where it is known
   std::map<std::string, std::uint64_t> dropped; ///< frames without a result, by reason; zeros are left out
   std::optional<core::seconds> eta;
   std::uint32_t attempts = 0;
@@ -206,6 +206,15 @@ class streams_api {
 
 // -- GET /v1/state
 
+/// The ledger of what has no stream of its own: pictures that were asked for, streams that left, jobs.
+struct account_view {
+  std::string id;
+  std::uint64_t received = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t in_flight = 0;
+  std::map<std::string, std::uint64_t> dropped; ///< by reason
+};
+
 struct worker_view {
   std::string name;
   std::string state; ///< working, draining, silent: one word
@@ -234,6 +243,7 @@ struct state_view {
   bool draining = false;
   core::seconds uptime{0};
   std::vector<stream_view> streams; ///< with the ledger's counts
+  std::vector<account_view> others; ///< the rest of the ledger
   std::vector<worker_view> workers;
   std::vector<stage_view> stages;
 };

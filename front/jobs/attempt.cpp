@@ -121,6 +121,7 @@ core::expected<std::string> attempt::fetch_input() {
 }
 
 void attempt::start(std::string uri) {
+  address_ = uri;
   const auto& options = with_.options;
   parts_ = std::make_shared<part_writer>(
       with_.queue,
@@ -185,6 +186,13 @@ attempt_end attempt::follow() {
   }
 }
 
+/// Whoever sent the job need not know where its input lies here.
+core::error attempt::told_of(core::error why) const {
+  if (const auto at = why.message.find(address_); !address_.empty() && at != std::string::npos)
+    why.message.replace(at, address_.size(), "the input");
+  return why;
+}
+
 attempt_end attempt::conclude(const job_end& end) {
   gather();
   const auto& ledger = end.ledger;
@@ -196,7 +204,8 @@ attempt_end attempt::conclude(const job_end& end) {
   if (!whole) {
     if (called_off_) return give_back();
     note();
-    if (end.error) return fail(*end.error, lies_in_the_input(*end.error) ? retry::pointless : retry::worthwhile);
+    if (end.error)
+      return fail(told_of(*end.error), lies_in_the_input(*end.error) ? retry::pointless : retry::worthwhile);
     return fail({errc::internal, "its run ended before all frames were worked on"}, retry::worthwhile);
   }
   if (const auto unwritten = ledger.dropped_for(core::drop_reason::sink_error); unwritten > 0)

@@ -73,6 +73,7 @@ class attempt {
 
   core::expected<std::string> fetch_input();
   void start(std::string uri);
+  [[nodiscard]] core::error told_of(core::error why) const;
   attempt_end follow();
   attempt_end conclude(const job_end& end);
   attempt_end finish();
@@ -98,6 +99,7 @@ class attempt {
   jobs::claim held_;
   const std::string id_;
   const std::string stream_id_;
+  std::string address_; ///< of the input, on this machine
   const std::shared_ptr<mailbox> mail_ = std::make_shared<mailbox>();
   std::shared_ptr<part_writer> parts_;
   std::optional<spool::file> spooled_;

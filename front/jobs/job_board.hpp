@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace penstock::front {
@@ -14,6 +15,15 @@ enum class job_news : std::uint8_t {
   cancelled, ///< whoever works on it may stop
   moved,     ///< it got further, or is over
 };
+
+[[nodiscard]] constexpr std::string_view to_string(job_news what) noexcept {
+  switch (what) {
+  case job_news::waits: return "waits";
+  case job_news::cancelled: return "cancelled";
+  case job_news::moved: return "moved";
+  }
+  return "moved";
+}
 
 /// Where the parts of this process tell each other what they did to a job, so that the others need not wait until they
 /// look at its record anyway. Other processes are not told. Thread-safe.

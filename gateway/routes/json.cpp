@@ -120,8 +120,17 @@ ordered_json to_json(const state_view& s) {
           {"draining", s.draining},
           {"uptime_s", rounded(s.uptime.count(), 10)},
           {"streams", list_of(s.streams)},
+          {"others", list_of(s.others)},
           {"workers", list_of(s.workers)},
           {"stages", list_of(s.stages)}};
+}
+
+ordered_json to_json(const account_view& a) {
+  return {{"id", a.id},
+          {"received", a.received},
+          {"delivered", a.delivered},
+          {"in_flight", a.in_flight},
+          {"dropped", ordered_json(a.dropped)}};
 }
 
 ordered_json to_json(const worker_view& w) {

@@ -13,6 +13,7 @@ namespace penstock::gateway::routes {
 [[nodiscard]] nlohmann::ordered_json to_json(const job_view& j);
 [[nodiscard]] nlohmann::ordered_json to_json(const job_page& p);
 [[nodiscard]] nlohmann::ordered_json to_json(const stream_view& s);
+[[nodiscard]] nlohmann::ordered_json to_json(const account_view& a);
 [[nodiscard]] nlohmann::ordered_json to_json(const worker_view& w);
 [[nodiscard]] nlohmann::ordered_json to_json(const stage_view& s);
 [[nodiscard]] nlohmann::ordered_json to_json(const state_view& s);

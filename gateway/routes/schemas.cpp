@@ -103,6 +103,14 @@ ordered_json schemas() {
                                      {"uri", text("rtsp, rtmp, http(s), a file or a device")},
                                      {"policy", one_of({"live", "lossless"}, "as the source suggests, if not given")}}),
                              {"policy"});
+  all["Account"] = object({{"id", text("of what has no stream: pictures, streams that left, jobs")},
+                           {"received", count("frames")},
+                           {"delivered", count("frames")},
+                           {"in_flight", count("frames")},
+                           {"dropped",
+                            {{"type", "object"},
+                             {"additionalProperties", count("frames")},
+                             {"description", "by reason; received = delivered + dropped + in_flight"}}}});
   all["Worker"] = object({{"name", text("of the worker")},
                           {"state", text("one word")},
                           {"stages", list({{"type", "string"}})},
@@ -123,6 +131,7 @@ ordered_json schemas() {
                          {"draining", flag("takes no more work")},
                          {"uptime_s", number("since the start")},
                          {"streams", list(refer("Stream"))},
+                         {"others", list(refer("Account"))},
                          {"workers", list(refer("Worker"))},
                          {"stages", list(refer("Stage"))}});
   return all;
