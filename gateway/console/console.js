@@ -253,15 +253,9 @@ async function* picturesOf(reply) {
 // The frames/s of the last minute or so.
 class Curve {
   constructor() {
-    const svg = (tag) => document.createElementNS('http://www.w3.org/2000/svg', tag);
     this.values = [];
-    this.line = svg('polygon');
-    this.element = svg('svg');
-    this.element.setAttribute('viewBox', '0 0 60 20');
-    this.element.setAttribute('preserveAspectRatio', 'none');
-    this.element.setAttribute('class', 'curve');
-    this.element.setAttribute('aria-hidden', 'true');
-    this.element.append(this.line);
+    this.element = byId('curve').content.firstElementChild.cloneNode(true);
+    this.line = this.element.firstElementChild;
   }
 
   add(value) {
