@@ -107,7 +107,13 @@ class Pictures(DoorTest):
         slow = self.model("slow.onnx", slow=4096)
         program = self.start(self.door_topology(model=slow, stages={"inference": {"batch": {"max": 1}, "instances": 1}}))
         url, picture = door_of(program), self.pictures(1)[0]
-        Client(self, url).detect(picture)
+
+        def seconds_of_one():
+            began = time.monotonic()
+            self.assert_shows(Client(self, url).detect(picture), 0, 0)
+            return time.monotonic() - began
+
+        quiet = seconds_of_one()
         codes = []
         ask = lambda: codes.append(Client(self, url).detect(picture, **{"Penstock-Deadline-Ms": "600"}).status)
         threads = [threading.Thread(target=ask) for _ in range(16)]
@@ -117,7 +123,8 @@ class Pictures(DoorTest):
             thread.join()
         self.assertIn(504, codes)
         self.assertEqual(set(codes) - {200, 503, 504}, set())
-        self.assert_shows(Client(self, url).detect(picture), 0, 0)
+        self.assertGreater(codes.count(504), 8)
+        self.assertLess(seconds_of_one(), 5 * quiet, "what is late stands in the way of others")
         ledger = ledger_of(program)
         self.assertEqual(ledger["delivered"], codes.count(200) + 2)
         self.assertEqual(ledger["dropped"], {"deadline": codes.count(504)})
