@@ -50,7 +50,10 @@ class snapshot_wait : public std::enable_shared_from_this<snapshot_wait> {
   struct leaver {
     std::weak_ptr<snapshot_wait> who;
     void operator()() const {
-      if (const auto self = who.lock()) self->leave();
+      const auto self = who.lock();
+      if (!self) return;
+      self->leave();
+      self->done_(core::fail(core::errc::cancelled, "nobody waits for it any more"));
     }
   };
 

@@ -69,6 +69,16 @@ namespace {
 /// Beast's own views, whichever they are in this version.
 std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
 
+/// Of the ways to code a body only `chunked` is known. Whoever passed the request on may have taken another for the
+/// end of the headers, and what follows for a request of its own.
+template <class Message>
+bool is_framed_clearly(const Message& m) {
+  const auto codings = m.count(beast::http::field::transfer_encoding);
+  if (codings == 0) return true;
+  return codings == 1 && m.version() == 11 &&
+         http::same_word(text_of(m[beast::http::field::transfer_encoding]), "chunked");
+}
+
 } // namespace
 
 bool request_reader::describe(http::request& out) {
@@ -83,6 +93,7 @@ bool request_reader::describe(http::request& out) {
   began_ = core::clock::now();
   received_ = 0;
   if (m.version() != 10 && m.version() != 11) return false;
+  if (!is_framed_clearly(m)) return false;
   if (!old_client_ && m.count(beast::http::field::host) != 1) return false;
   return http::parse_target(std::string_view{m.target().data(), m.target().size()}, out);
 }

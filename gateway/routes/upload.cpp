@@ -60,7 +60,8 @@ class upload final : public byte_sink, public std::enable_shared_from_this<uploa
       // What the first bytes do not tell is seen by the decoder, which has a limit of its own.
       if (size && std::uint64_t{size->width_px} * size->height_px > with_.how.limits.picture_pixels) {
         with_.counts.refused(barred::picture);
-        return then(core::fail(core::errc::too_large, "the picture has too many pixels"));
+        client_->reply(http::refusal(422, to_string(barred::picture), "the picture has too many pixels"));
+        return;
       }
     }
     request_.content_type = std::string{http::content_type(kind)};

@@ -143,7 +143,7 @@ TEST_CASE("what cannot be a job is refused before anything is stored", "[gateway
   f.open();
   CHECK(ask(f.port, "POST", "/v1/jobs", std::string(1000, 'x')).status == 415);
   CHECK(ask(f.port, "POST", "/v1/jobs", "").status == 400);
-  CHECK(ask(f.port, "POST", "/v1/jobs", png_of(50'000, 50'000)).status == 413);
+  CHECK(ask(f.port, "POST", "/v1/jobs", png_of(50'000, 50'000)).status == 422);
   CHECK(ask(f.port, "POST", "/v1/jobs", "x", {"Content-Type: multipart/form-data; boundary=x"}).status == 415);
   CHECK(ask(f.port, "POST", "/v1/jobs", png_of(3, 3), {"Idempotency-Key: " + std::string(256, 'k')}).status == 400);
   CHECK(ask(f.port, "POST", "/v1/jobs", png_of(3, 3), {"Penstock-Name: a%0ab"}).status == 202); // a name that is none
