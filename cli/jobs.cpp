@@ -129,7 +129,7 @@ void add_jobs(CLI::App& app, int& exit) {
                      ->take_all()
                      ->excludes(state)
                      ->excludes(dead);
-  auto* requeue = command->add_option("--requeue", args->requeue, "Queue a dead, failed or cancelled job again")
+  auto* requeue = command->add_option("--requeue", args->requeue, "Queue a dead job again")
                       ->type_name("ID")
                       ->expected(1)
                       ->take_all()

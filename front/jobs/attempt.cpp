@@ -123,14 +123,14 @@ core::expected<std::string> attempt::fetch_input() {
 void attempt::start(std::string uri) {
   address_ = uri;
   const auto& options = with_.options;
-  parts_ = std::make_shared<part_writer>(
-      with_.queue,
-      part_settings{id_, held_.epoch(), options.labels, note_.next_seq, options.part_bytes, options.part_age},
-      [mail = mail_] {
-        const std::lock_guard lock{mail->mutex};
-        mail->part_published = true;
-        mail->changed.notify_all();
-      });
+  parts_ = std::make_shared<part_writer>(with_.queue,
+                                         part_settings{id_, held_.record.name, held_.epoch(), options.labels,
+                                                       note_.next_seq, options.part_bytes, options.part_age},
+                                         [mail = mail_] {
+                                           const std::lock_guard lock{mail->mutex};
+                                           mail->part_published = true;
+                                           mail->changed.notify_all();
+                                         });
   job_run run;
   run.input = {stream_id_, std::move(uri), held_.record.kind == jobs::job_kind::image, options.sample_fps};
   if (note_.progress.begun || note_.next_seq > 0) {

@@ -24,7 +24,13 @@ core::expected<void> part_writer::write(const core::frame_result& result) {
   }
   if (result.seq < lines_end_) return {}; // an earlier attempt has it
   if (lines_.empty()) lines_since_ = core::clock::now();
-  actors::append_json(lines_, settings_.id, *settings_.labels, result);
+  if (result.name.empty()) {
+    actors::append_json(lines_, settings_.id, *settings_.labels, result);
+  } else { // of a file of ours
+    auto named = result;
+    named.name = settings_.name;
+    actors::append_json(lines_, settings_.id, *settings_.labels, named);
+  }
   lines_end_ = result.seq + 1;
   return {};
 }

@@ -20,6 +20,7 @@ namespace penstock::front {
 
 struct part_settings {
   std::string id;          ///< of the job
+  std::string name{};      ///< what people call it; stands in the lines of a picture
   std::uint64_t epoch = 0; ///< of the attempt
   std::shared_ptr<const std::vector<std::string>> labels;
   std::uint64_t next_seq = 0;           ///< results before it are in parts of earlier attempts

@@ -145,9 +145,14 @@ core::expected<void> job_queue::reconcile_job(pass& run, const entry& mark) {
 core::expected<void> job_queue::tell_again(pass& run) {
   auto known = stores_.hints->depth();
   if (!known) return tl::unexpected{known.error()};
-  const auto some_lost = *known < run.report.queued + run.report.running;
+  /// Whoever recorded a job is about to tell of it.
+  constexpr milliseconds about_to_tell{5'000};
+  const bool all_lost = *known == 0;
+  const bool some_lost = *known < run.report.queued + run.report.running;
   for (const auto& job : run.ready) {
-    const auto patience = some_lost ? rules_.rehint_after : std::max(rules_.rehint_after, job.told_after);
+    const auto patience = all_lost    ? std::min(rules_.rehint_after, about_to_tell)
+                          : some_lost ? rules_.rehint_after
+                                      : std::max(rules_.rehint_after, job.told_after);
     if (job.since_told < patience) continue;
     if (auto pushed = stores_.hints->push(job.id); !pushed) {
       run.failed(pushed.error());
