@@ -126,20 +126,33 @@ def arrivals(url, build, program, pictures, rate, seconds, seed):
     }
 
 
-def door(bench, build, pictures, options, seed):
-    """One program under all loads, one after the other."""
-    admission = {"max_wait": options.max_wait} if options.max_wait else {}
-    topology = bench.topology([], sinks=[], nodes={"head": HEAD}, http={"admission": admission})
-    program = Program(bench, topology, ["--log-level", "info"])
-    url = door_of(program)
-    clients(url, program, pictures, 2, warm=True)
-    figures = {"clients": clients(url, program, pictures, options.seconds)}
-    for load in LOADS:
-        rate = figures["clients"]["per_s"] * load / 100
-        figures[f"load_{load}"] = arrivals(url, build, program, pictures, rate, options.seconds, seed)
+def opened(bench, admission):
+    """A program, and where its door is."""
+    program = Program(bench, bench.topology([], sinks=[], nodes={"head": HEAD}, http={"admission": admission}),
+                      ["--log-level", "info"])  # fmt: skip
+    return program, door_of(program)
+
+
+def closed(program):
     program.terminate()
     if program.process.wait() != 0:
         sys.exit(f"the program ended with {program.process.returncode}: {program.errors()}")
+
+
+def many(bench, pictures, options):
+    program, url = opened(bench, {})
+    clients(url, program, pictures, 2, warm=True)
+    figures = clients(url, program, pictures, options.seconds)
+    closed(program)
+    return figures
+
+
+def loads(bench, build, pictures, options, capacity, admission, seed):
+    """One program under all loads, one after the other."""
+    program, url = opened(bench, admission)
+    figures = {f"load_{load}": arrivals(url, build, program, pictures, capacity * load / 100, options.seconds, seed)
+               for load in LOADS}  # fmt: skip
+    closed(program)
     return figures
 
 
@@ -151,8 +164,8 @@ def medians(of):
 
 def targets(m):
     """What the generator takes of the cores nobody else could have: images/s are divided by what it leaves."""
-    closed, calm, flood = m["door"]["clients"], m["door"]["load_80"], m["door"]["load_200"]
-    got = closed["per_s"] / (1 - closed["generator_share"])
+    calm, flood = m["bounded"]["load_80"], m["bounded"]["load_200"]
+    got = m["clients"]["per_s"] / (1 - m["clients"]["generator_share"])
     halves = flood["second_half_p99_ms"] / flood["first_half_p99_ms"]
     rows = [
         (f"images/s: {CLIENTS} clients / ceiling", got / m["ceiling"]["per_s"], "at least", 0.9),
@@ -166,24 +179,25 @@ def targets(m):
             for what, value, how, limit in rows]  # fmt: skip
 
 
-def print_report(m, goals):
-    closed = m["door"]["clients"]
+def print_report(m, goals, max_wait):
+    door = m["clients"]
     share = lambda figures: f"{100 * figures['generator_share']:.1f} %"
     ms = lambda figures, name: f"{figures[name]:.1f}" if figures[name] else ""
     print("\n" + run.table(["", "images/s", "p50, ms", "p99, ms", "generator"], [
         ["ceiling: decode alone, then the engine alone", f"{m['ceiling']['per_s']:.1f}", "", "", ""],
         ["`penstock run` on a folder", f"{m['folder']['per_s']:.1f}", "", "", ""],
-        [f"door, {CLIENTS} clients", f"{closed['per_s']:.1f}", ms(closed, "p50_ms"), ms(closed, "p99_ms"),
-         share(closed)],
+        [f"door, {CLIENTS} clients", f"{door['per_s']:.1f}", ms(door, "p50_ms"), ms(door, "p99_ms"), share(door)],
     ]))  # fmt: skip
     rows = []
-    for load in LOADS:
-        at = m["door"][f"load_{load}"]
-        rows.append([f"{load} %", f"{at['offered_per_s']:.1f}", f"{at['served_per_s']:.1f}", ms(at, "p50_ms"),
-                     ms(at, "p99_ms"), f"{at['refused_per_s']:.1f}", ms(at, "refused_p50_ms"), ms(at, "refused_p99_ms"),
-                     f"{at['most_open']:.0f}", f"{at['memory_mb']:.0f}", share(at)])  # fmt: skip
-    print("\n" + run.table(["load", "offered/s", "200/s", "p50, ms", "p99, ms", "503/s", "p50, ms", "p99, ms",
-                            "most at once", "memory, MB", "generator"], rows))  # fmt: skip
+    for wait, case in ((max_wait, "bounded"), ("1s", "default")):
+        for load in LOADS:
+            at = m[case][f"load_{load}"]
+            rows.append([wait, f"{load} %", f"{at['offered_per_s']:.1f}", f"{at['served_per_s']:.1f}", ms(at, "p50_ms"),
+                         ms(at, "p99_ms"), f"{at['refused_per_s']:.1f}", ms(at, "refused_p50_ms"),
+                         ms(at, "refused_p99_ms"), f"{at['most_open']:.0f}", f"{at['memory_mb']:.0f}",
+                         share(at)])  # fmt: skip
+    print("\n" + run.table(["`max_wait`", "load", "offered/s", "200/s", "p50, ms", "p99, ms", "503/s", "p50, ms",
+                            "p99, ms", "most at once", "memory, MB", "generator"], rows))  # fmt: skip
     print("\n" + run.table(["target", "", "measured", ""],
                            [[g["what"], g["text"], f"{g['measured']:.2f}", "met" if g["met"] else "**missed**"]
                             for g in goals]))  # fmt: skip
@@ -191,9 +205,9 @@ def print_report(m, goals):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=20, help="of each load")
-    parser.add_argument("--max-wait", default="", help="http.admission.max_wait; default: the program's")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=8, help="of each load")
+    parser.add_argument("--max-wait", default="100ms", help="http.admission.max_wait beside the program's own, 1 s")
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("build/bench-media"))
     parser.add_argument("--json", type=pathlib.Path, help="default: FOLDER/detect.json")
@@ -203,24 +217,28 @@ def main():
         return
     os.sched_setaffinity(0, {int(core) for core in two_cores()})
     pictures = make_pictures(options.folder)
-    load = os.getloadavg()[0]
+    load, steal = os.getloadavg()[0], run.steal_s()
+    bounded = {"max_wait": options.max_wait}
     cases = {
-        "ceiling": lambda turn: measure(ceiling, options.build, pictures),
-        "folder": lambda turn: measure(folder, pictures),
-        "door": lambda turn: measure(door, options.build, pictures, options, turn + 1),
+        "ceiling": lambda turn, _: measure(ceiling, options.build, pictures),
+        "folder": lambda turn, _: measure(folder, pictures),
+        "clients": lambda turn, _: measure(many, pictures, options),
+        "bounded": lambda turn, per_s: measure(loads, options.build, pictures, options, per_s, bounded, turn),
+        "default": lambda turn, per_s: measure(loads, options.build, pictures, options, per_s, {}, turn),
     }
     results = {name: [] for name in cases}
-    for turn in range(options.repeats):
+    for turn in range(1, options.repeats + 1):
         for name, case in cases.items():
-            results[name].append(case(turn))
-            print(f"{turn + 1}/{options.repeats} {name:<8} {json.dumps(results[name][-1])}", flush=True)
+            results[name].append(case(turn, results["clients"][-1]["per_s"] if results["clients"] else 0))
+            print(f"{turn}/{options.repeats} {name:<8} {json.dumps(results[name][-1])}", flush=True)
     middle = {name: medians(of) for name, of in results.items()}
     goals = targets(middle)
-    print(f"\nload at the start {load:.1f}, at the end {os.getloadavg()[0]:.1f}; pictures of "
-          f"{statistics.mean(p.stat().st_size for p in pictures) / 1000:.0f} KB")  # fmt: skip
-    print_report(middle, goals)
+    size = statistics.mean(picture.stat().st_size for picture in pictures)
+    print(f"\nload at the start {load:.1f}, at the end {os.getloadavg()[0]:.1f}, {run.steal_s() - steal:.0f} s "
+          f"withheld by the host; pictures of {size / 1000:.0f} KB")  # fmt: skip
+    print_report(middle, goals, options.max_wait)
     out = options.json or options.folder / "detect.json"
-    out.write_text(json.dumps({"load": load, "cores": len(two_cores()), "max_wait": options.max_wait or None,
+    out.write_text(json.dumps({"load": load, "cores": len(two_cores()), "max_wait": options.max_wait,
                                "medians": middle, "runs": results, "targets": goals}, indent=1))  # fmt: skip
     print(f"\nAll figures: {out}")
 
