@@ -9,11 +9,7 @@
 /// How connections begin and end.
 namespace penstock::transport {
 
-namespace {
-
 using std::chrono::milliseconds;
-
-} // namespace
 
 // -- dialled ----------------------------------------------------------------------------------------------------------
 
@@ -104,34 +100,36 @@ void hub_loop::watch(listener& of, clock::time_point now) {
   }
 }
 
+/// Again and again, if need be: a descriptor that was another's says nothing of when this one really ends.
 void hub_loop::suspect_end(peer& p, clock::time_point now) {
-  if (!std::exchange(p.doubted, true)) suspects_.push_back({p.id, doubt{now}});
+  if (!p.ended) suspects_.push_back(p.id);
+  p.ended = doubt{now};
 }
 
 void hub_loop::question(clock::time_point now) {
-  for (auto& s : std::exchange(suspects_, {})) // what is served meanwhile may bring new ones
-    if (!is_settled(s, now)) suspects_.push_back(s);
+  for (const auto id : std::exchange(suspects_, {})) // what is served meanwhile may bring new ones
+    if (!is_settled(id, now)) suspects_.push_back(id);
 }
 
-bool hub_loop::is_settled(suspect& s, clock::time_point now) {
-  auto* p = find(s.id);
+bool hub_loop::is_settled(peer_id suspect, clock::time_point now) {
+  auto* p = find(suspect);
   if (p == nullptr) return true;
-  if (!s.when.is_due(now)) return false;
-  const bool enough = s.when.is_over(now);
+  if (!p->ended->is_due(now)) return false;
+  const bool enough = p->ended->is_over(now);
   parts probe;
   encode(heartbeat{}, probe);
   if (send(p->accepted->router, &p->routing_id, probe, nullptr) != sent::unreachable) {
-    s.when.put_off(now);
+    p->ended->put_off(now);
     if (!enough) return false;
-    p->doubted = false;
-    unfinished_.push_back(s.id);
+    p->ended.reset();
+    unfinished_.push_back(suspect);
     return true;
   }
+  p->ended->confirm(now);
   auto& at = *p->accepted;
   serve(at); // what came before the end
-  s.when.confirm(now);
   if (!at.dry && !enough) return false;
-  lose(s.id, {core::errc::unavailable, "the connection ended"});
+  lose(suspect, {core::errc::unavailable, "the connection ended"});
   return true;
 }
 

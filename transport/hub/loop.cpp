@@ -62,7 +62,10 @@ milliseconds hub_loop::patience(clock::time_point now) const {
   if (!unfinished_.empty()) return milliseconds{0};
   if (stopping_) return retry_interval;
   auto wait = guests_.empty() ? idle_interval : std::min(idle_interval, guests_patience_);
-  for (const auto& s : suspects_) wait = std::min(wait, s.when.wait(now));
+  for (const auto id : suspects_) {
+    const auto p = peers_.find(id.value);
+    if (p != peers_.end()) wait = std::min(wait, p->second->ended->wait(now));
+  }
   for (const auto id : blocked_) {
     const auto p = peers_.find(id.value);
     wait = std::min(wait, p != peers_.end() && p->second->next ? retry_interval : blocked_interval);

@@ -86,13 +86,7 @@ class hub_loop {
     std::uint64_t released = 0; ///< by then
     bool closing = false;       ///< forget it once nothing waits
     bool turned_away = false;   ///< it was told so, meanwhile
-    bool doubted = false;       ///< it is in `suspects_`
-  };
-
-  /// An accepted peer whose connection may have ended; asked again until that is clear.
-  struct suspect {
-    peer_id id;
-    doubt when;
+    std::optional<doubt> ended; ///< its connection may be over; it is in `suspects_`
   };
 
   // loop.cpp
@@ -115,7 +109,7 @@ class hub_loop {
   void disconnected(dialler& from, const std::string& why, clock::time_point now);
   void suspect_end(peer& p, clock::time_point now);
   void question(clock::time_point now);
-  [[nodiscard]] bool is_settled(suspect& s, clock::time_point now);
+  [[nodiscard]] bool is_settled(peer_id suspect, clock::time_point now);
 
   // traffic.cpp
   void serve(listener& from);
@@ -141,7 +135,7 @@ class hub_loop {
   hub_board::work work_;
   std::vector<peer_id> unfinished_; ///< had their turn and have more to send
   std::vector<peer_id> blocked_;    ///< take no more for now
-  std::vector<suspect> suspects_;
+  std::vector<peer_id> suspects_;   ///< accepted peers, asked again until it is clear whether they ended
   std::uint64_t next_peer_ = 1;
   std::mt19937_64 jitter_{std::random_device{}()};
   std::vector<zmq::pollitem_t> items_;
