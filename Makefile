@@ -1,5 +1,5 @@
 # Thin wrappers over tools/setup.sh and the CMake presets (`cmake --list-presets`).
-.PHONY: setup build demo test bench bench-gpu format clean
+.PHONY: setup build demo live test bench bench-gpu format clean
 
 setup:            ## install what the build needs
 	tools/setup.sh build
@@ -12,7 +12,13 @@ demo:             ## real footage through a real network; prints where the resul
 	tools/setup.sh build demo
 	cmake --preset release >/dev/null
 	cmake --build --preset release --target penstock
-	build/release/penstock run configs/demo.yaml
+	tools/demo.sh
+
+live:             ## the demo's clip over and over, until Ctrl-C, to watch in the browser
+	tools/setup.sh build demo live
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target penstock
+	tools/demo.sh live
 
 test:             ## everything: set-up, build, all tests, sanitizers, format and room rules
 	tools/setup.sh build demo test bundle

@@ -34,10 +34,33 @@ std::optional<batch_task> batch_former::next(core::time_point now) {
       at->sealed_early = true;
       ++reserved_;
     }
-    if (at->items.size() == at->expected && (at->sealed_early || unreserved)) return start(at);
+    if (at->items.size() == at->expected && (at->sealed_early || unreserved)) {
+      auto task = start(at);
+      if (!task.items.empty()) return task;
+      done({task.instance, std::move(task.batch)});
+      return next(now);
+    }
   }
   return std::nullopt;
 }
+
+namespace {
+
+/// Leaves the images out that nobody waits for any more.
+void close_up(batch_task& task) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < task.items.size(); ++i) {
+    if (is_called_off(task.items[i].mark)) continue;
+    if (kept < i) {
+      task.batch->move(i, kept);
+      task.items[kept] = std::move(task.items[i]);
+    }
+    ++kept;
+  }
+  task.items.resize(kept);
+}
+
+} // namespace
 
 batch_task batch_former::start(std::deque<filling>::iterator at) {
   if (at->sealed_early) --reserved_;
@@ -45,12 +68,13 @@ batch_task batch_former::start(std::deque<filling>::iterator at) {
   idle_.pop_back();
   filling_.erase(at);
   std::ranges::sort(task.items, {}, [](const filled_slot& item) { return item.slot.index; });
+  config_.metrics.queue.add(-static_cast<double>(task.items.size()));
+  close_up(task);
   for (auto& item : task.items) {
     item.slot.batch.reset();
     item.credit.reset();
   }
-  config_.metrics.queue.add(-static_cast<double>(task.items.size()));
-  config_.batches.batch.observe(static_cast<double>(task.items.size()));
+  if (!task.items.empty()) config_.batches.batch.observe(static_cast<double>(task.items.size()));
   return task;
 }
 

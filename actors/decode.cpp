@@ -164,6 +164,7 @@ bool decode_state::send_frame() {
   task.times.decode = frame.decode_time;
   task.live = lease_.live;
   task.credit = std::exchange(credit_, nullptr);
+  task.mark = lease_.mark;
   ready_.pop_front();
   ++outcomes_;
   config_.next_metrics.queue.add(1);

@@ -16,6 +16,8 @@ void lane_feeder::add(const frame_task& task, core::time_point now) {
 }
 
 std::optional<device_batch> lane_feeder::next(core::time_point now) {
+  config_.metrics.queue.add(
+      -static_cast<double>(std::erase_if(frames_, [](const auto& f) { return is_called_off(f.task.mark); })));
   if (idle_.empty() || frames_.empty()) return std::nullopt;
   const auto n = std::min(frames_.size(), config_.batch);
   if (n < config_.batch && now - frames_.front().since < config_.wait) return std::nullopt;

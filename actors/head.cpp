@@ -6,6 +6,8 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "actors/resume.hpp"
+
 namespace penstock::actors {
 
 namespace {
@@ -27,6 +29,7 @@ dispatch::head_config core_of(const topology::config& topology) {
   config.dispatcher.lease_timeout = whole_ms(topology.dispatch.lease_timeout);
   config.dispatcher.stall_timeout = whole_ms(topology.dispatch.stall_timeout);
   config.dispatcher.attempts = static_cast<std::uint32_t>(topology.dispatch.attempts);
+  config.dispatcher.requests_per_worker = static_cast<std::uint32_t>(topology.dispatch.requests);
   config.dispatcher.segment_retain_bytes = static_cast<std::size_t>(topology.dispatch.retain);
   for (const auto& sink : topology.sinks)
     config.collector.sink_window = std::min(config.collector.sink_window, static_cast<std::size_t>(sink.queue));
@@ -43,14 +46,12 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
   core_.emplace(core_with);
   series_ = config.metrics->dispatch();
   for (const auto& source : config.streams) {
-    auto& stream = streams_.emplace_back();
-    stream.source = source;
-    stream.report.id = source.id;
-    stream.report.lossless = source.policy == topology::stream_policy::lossless;
-    stream.report.finite = source.finite;
-    stream.series = config.metrics->stream(source.id);
+    const core::stream_id id{static_cast<std::uint32_t>(streams_.size())};
+    auto& stream = new_stream(id, source, source.id);
+    last_id_ = id.value;
     if (!config.checkpoint) continue;
-    stream.notes.progress = config.progress.at(streams_.size() - 1);
+    stream.keeps_notes = can_go_on(source);
+    stream.notes.progress = config.progress.at(id.value);
     if (!stream.notes.progress.finished) continue;
     stream.report.phase = stream_phase::finished;
     stream.report.finished_before = true;
@@ -62,12 +63,38 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
                           static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
   }
   configure_pushes();
+  if (config.door) pictures_ledger_ = account{config.metrics->stream(std::string{pictures_account_name})};
   publish();
 }
 
+head_stream& head_state::new_stream(core::stream_id id, const topology::stream_source& source,
+                                    const std::string& series) {
+  auto& stream = streams_[id];
+  stream.source = source;
+  stream.report.id = source.id;
+  stream.report.uri = topology::display_uri(source.uri);
+  stream.report.lossless = source.policy == topology::stream_policy::lossless;
+  stream.report.finite = source.finite;
+  stream.series = config_.metrics->stream(series);
+  return stream;
+}
+
+/// Ids come again after four thousand million others, if at all.
+core::stream_id head_state::next_id() {
+  do ++last_id_;
+  while (last_id_ == core::stream_id{UINT32_MAX}.value || streams_.contains({last_id_}) ||
+         pictures_.contains(last_id_));
+  return {last_id_};
+}
+
 void head_state::start(const head_start& message) {
-  workers_ = message.workers;
-  for (const auto& [id, handle] : workers_) local_.push_back(id);
+  for (const auto& [id, handle] : message.workers) {
+    auto& worker = workers_[id];
+    worker.handle = handle;
+    worker.name = "local";
+    for (const auto each : metrics::all_stages) worker.stages.emplace_back(metrics::to_string(each));
+    local_.push_back(id);
+  }
   gate_ = message.gate;
   pushes_ = message.pushes;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
@@ -79,25 +106,25 @@ void head_state::start(const head_start& message) {
 void head_state::open_waiting() {
   const auto limited = [](const head_stream& stream) { return stream.report.finite && stream.report.lossless; };
   std::size_t open = 0;
-  for (const auto& stream : streams_) {
+  for (const auto& [id, stream] : streams_) {
     const auto phase = stream.report.phase;
     if (limited(stream) && phase != stream_phase::waiting && phase != stream_phase::finished) ++open;
   }
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    auto& stream = streams_[i];
+  for (auto& [id, stream] : streams_) {
     if (stream.report.phase != stream_phase::waiting) continue;
     if (limited(stream)) {
       if (open >= static_cast<std::size_t>(config_.topology.limits.open_streams)) continue;
       ++open;
     }
-    open_source({i}, stream);
+    open_source(id, stream);
   }
 }
 
 void head_state::finish_if_done() {
-  if (config_.ingest_any && !stop_deadline_) return; // more may come
-  const bool all_finished = std::ranges::all_of(
-      streams_, [](const head_stream& stream) { return stream.report.phase == stream_phase::finished; });
+  if ((config_.ingest_any || config_.stays) && !stop_deadline_) return; // more may come
+  const bool all_finished = pictures_.empty() && std::ranges::all_of(streams_, [](const auto& each) {
+                              return each.second.report.phase == stream_phase::finished;
+                            });
   if (all_finished && !finished_) {
     finished_ = true;
     quarantine_.reset(); // writes what waits
@@ -144,6 +171,10 @@ dispatch::stream_config head_state::core_config(const head_stream& stream, core:
 }
 
 void head_state::open_sinks(core::stream_id id, head_stream& stream, const core::codec_description& codec) {
+  if (stream.output) {
+    open_output(id, stream);
+    return;
+  }
   const auto& configs = config_.topology.sinks;
   stream.acks = ack_book{configs.size()};
   for (std::size_t i = 0; i < configs.size(); ++i) {
@@ -193,8 +224,11 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.forwarded.clear();
   stream.failures.clear();
   note_finished(stream);
-  export_metrics();
+  close_preview(stream);
+  export_stream(id, stream);
   core_->remove_stream(id);
+  if (config_.observer.stream) config_.observer.stream(stream.report);
+  if (stream.output) std::exchange(stream.output, nullptr)->ended({stream.report.ledger, stream.report.error});
   if (is_pushed(stream) && pushes_) self_->send(pushes_, push_finished{id, stream.report.ledger});
   if (!stop_deadline_) open_waiting();
   finish_if_done();
@@ -203,16 +237,15 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
 void head_state::shut_down(const head_shutdown& message) {
   const auto now = core::clock::now();
   stop_deadline_ = now + message.grace;
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    auto& stream = streams_[i];
-    if (stream.report.phase == stream_phase::waiting) stream.report.phase = stream_phase::finished;
-    if (stream.report.phase == stream_phase::opening && is_pushed(stream)) on(source_ended{{i}, std::nullopt});
+  for (auto& [id, stream] : streams_) {
+    if (stream.report.phase == stream_phase::waiting) finish_stream(id, stream);
+    if (stream.report.phase == stream_phase::opening && is_pushed(stream)) on(source_ended{id, std::nullopt});
     stream.stop.request_stop();
     if (stream.report.phase != stream_phase::running || std::exchange(stream.ended, true)) continue;
-    if (config_.checkpoint && stream.notes.progress.begun)
-      core_->cancel({i}, now, actions_); // the next life does what is left
+    if (stream.keeps_notes && stream.notes.progress.begun)
+      core_->cancel(id, now, actions_); // the next life does what is left
     else
-      core_->finish({i}, now, actions_);
+      core_->finish(id, now, actions_);
   }
   if (message.grace <= message.grace.zero()) core_->shutdown(now, now, actions_);
   carry_out();
@@ -227,6 +260,7 @@ void head_state::tick() {
   core_->tick(now, actions_);
   carry_out();
   if (!finished_) save_checkpoint();
+  forget_guests();
   export_metrics();
   publish();
   if (!finished_) self_->delayed_send(self_, tick_interval, head_tick{});
@@ -234,17 +268,16 @@ void head_state::tick() {
 
 void head_state::abandon() {
   const auto now = core::clock::now();
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    auto& stream = streams_[i];
+  for (auto& [id, stream] : streams_) {
     if (stream.report.phase == stream_phase::running) {
       const auto settled = stream.acks.give_up();
-      core_->acknowledged({i}, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
+      core_->acknowledged(id, settled.delivered, settled.failed, now, actions_, core::drop_reason::shutdown);
     } else if (stream.report.phase == stream_phase::closing || stream.report.phase == stream_phase::opening) {
       const bool source_hangs = stream.report.phase == stream_phase::opening && stream.notes.sinks_unheard == 0;
       spdlog::error("stream {}: {}", stream.source.id,
                     source_hangs ? "its source hangs while it is opened" : "a sink did not finish in time");
       abandoned_ = true;
-      finish_stream({i}, stream);
+      finish_stream(id, stream);
     }
   }
 }
@@ -252,9 +285,9 @@ void head_state::abandon() {
 void head_state::worker_ended(const caf::down_msg& down) {
   if (!down.reason) return;
   const auto what = self_->system().render(down.reason);
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    if (!streams_[i].reader || streams_[i].reader.address() != down.source) continue;
-    on(source_ended{{i}, core::error{core::errc::internal, "the source's actor ended: " + what}});
+  for (auto& [id, stream] : streams_) {
+    if (!stream.reader || stream.reader.address() != down.source) continue;
+    on(source_ended{id, core::error{core::errc::internal, "the source's actor ended: " + what}});
     return;
   }
   if (finished_) return;
@@ -263,26 +296,44 @@ void head_state::worker_ended(const caf::down_msg& down) {
   shut_down({});
 }
 
+void head_state::tell_worker(core::worker_id worker, std::string_view what) const {
+  const auto at = workers_.find(worker);
+  if (at != workers_.end() && config_.observer.worker) config_.observer.worker(at->second.name, what);
+}
+
 void head_state::on(const worker_hello& message) {
+  if (const auto at = workers_.find(message.worker); at != workers_.end()) {
+    at->second.bulk_segments = message.bulk_segments;
+    at->second.live_streams = message.live_streams;
+  }
   core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
   carry_out();
 }
 
 void head_state::on(const worker_joined& message) {
-  workers_[message.worker] = message.handle;
+  workers_[message.worker] = {message.handle,       message.name, message.stages,    message.bulk_segments,
+                              message.live_streams, false,        core::clock::now()};
+  tell_worker(message.worker, "joined");
   core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
   carry_out();
 }
 
-void head_state::on(const worker_alive& message) { core_->worker_heartbeat(message.worker, core::clock::now()); }
+void head_state::on(const worker_alive& message) {
+  const auto now = core::clock::now();
+  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.heard = now;
+  core_->worker_heartbeat(message.worker, now);
+}
 
 void head_state::on(const worker_leaving& message) {
+  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.draining = true;
+  tell_worker(message.worker, "draining");
   core_->worker_draining(message.worker, core::clock::now(), actions_);
   carry_out();
   if (gate_) self_->send(gate_, leases_ended{message.worker});
 }
 
 void head_state::on(const worker_gone& message) {
+  tell_worker(message.worker, "gone");
   if (workers_.erase(message.worker) == 0) return;
   spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
   core_->worker_lost(message.worker, core::clock::now(), actions_, message.excused);
@@ -309,15 +360,20 @@ void head_state::on(const segment_done& message) {
 
 void head_state::on(const segment_failed& message) {
   const auto& id = message.segment;
-  if (id.stream.value >= streams_.size()) return; // from another machine: never sent there
-  spdlog::warn("stream {}: segment {} failed: {}", stream_of(id.stream).source.id, id.number, message.reason.message);
-  note_failure(message);
+  if (const auto* stream = find_stream(id.stream)) {
+    spdlog::warn("stream {}: segment {} failed: {}", stream->source.id, id.number, message.reason.message);
+    note_failure(message);
+  } else if (pictures_.contains(id.stream.value)) {
+    spdlog::warn("a picture failed: {}", message.reason.message);
+  }
   core_->segment_failed(message.worker, id, message.reason, core::clock::now(), actions_);
   carry_out();
 }
 
 void head_state::on(const source_opened& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   if (stop_deadline_) { // without grants it would not even come to its end
     if (stream.report.phase == stream_phase::opening) finish_stream(message.stream, stream);
     return;
@@ -334,7 +390,9 @@ void head_state::on(const source_opened& message) {
 }
 
 void head_state::on(const source_packets& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   if (stream.ended || stream.report.phase != stream_phase::running) return;
   const auto now = core::clock::now();
   if (message.codec) core_->set_codec(message.stream, message.codec, now, actions_);
@@ -345,7 +403,9 @@ void head_state::on(const source_packets& message) {
 }
 
 void head_state::on(const source_trouble& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   if (message.reconnecting) {
     stream.series.reconnects.add();
     spdlog::warn("stream {}: {}; trying again", stream.source.id, message.what.message);
@@ -355,7 +415,9 @@ void head_state::on(const source_trouble& message) {
 }
 
 void head_state::on(const source_ended& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   if (message.error) {
     spdlog::error("stream {}: {}", stream.source.id, message.error->message);
     stream.report.error = message.error;
@@ -373,17 +435,30 @@ void head_state::on(const source_ended& message) {
 }
 
 void head_state::on(const sink_ack& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   const auto settled = stream.acks.acknowledged(message.sink, message.written);
   const auto now = core::clock::now();
-  for (const auto captured : settled.captured) stream.series.latency.observe(core::seconds{now - captured}.count());
+  note_latencies(stream, settled.captured, now);
   if (settled.delivered > 0 && !std::exchange(stream.notes.sinks_wrote, true)) checkpoint_changed_ = true;
   core_->acknowledged(message.stream, settled.delivered, settled.failed, now, actions_);
   carry_out();
 }
 
+void head_state::note_latencies(head_stream& stream, const std::vector<core::time_point>& captured,
+                                core::time_point now) {
+  for (const auto each : captured) {
+    const core::seconds took{now - each};
+    stream.series.latency.observe(took.count());
+    stream.latency.observe(took, now);
+  }
+}
+
 void head_state::on(const sink_closed& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   if (stream.report.phase != stream_phase::closing) return;
   if (message.error && !stream.report.error) stream.report.error = message.error;
   if (--stream.sinks_open == 0) finish_stream(message.stream, stream);
@@ -394,32 +469,50 @@ void head_state::publish() {
   report.failure = failure_;
   report.shutting_down = stop_deadline_.has_value();
   report.abandoned = abandoned_;
-  for (const auto& stream : streams_) report.streams.push_back(stream.report);
+  for (const auto& [id, stream] : streams_) report.streams.push_back(stream.report);
+  if (config_.door) {
+    report.others.push_back({std::string{pictures_account_name}, pictures_ledger_.total()});
+    report.others.push_back({std::string{guests_account_name}, guests_ledger_.total()});
+  }
+  const auto now = core::clock::now();
+  for (const auto& [id, worker] : workers_) {
+    const auto load = core_->dispatching().load_of(id);
+    worker_report w{.name = worker.name,
+                    .stages = worker.stages,
+                    .draining = worker.draining,
+                    .bulk = load.bulk,
+                    .live = load.live,
+                    .requests = load.requests,
+                    .credit = load.credit,
+                    .bulk_segments = worker.bulk_segments,
+                    .live_streams = worker.live_streams,
+                    .heard = std::nullopt};
+    if (worker.heard != core::time_point{}) w.heard = now - worker.heard;
+    report.workers.push_back(std::move(w));
+  }
   config_.board->put(std::move(report));
+}
+
+/// Brings the stream's report and its metrics up to date.
+void head_state::export_stream(core::stream_id id, head_stream& stream) {
+  const auto now = core::clock::now();
+  if (stream.report.phase == stream_phase::running) stream.report.ledger = core_->collecting().ledger_of(id);
+  stream.report.frames_per_s = stream.rate.at(stream.report.ledger.delivered, now);
+  stream.report.latency_p50 = stream.latency.quantile(0.5, now);
+  stream.report.latency_p99 = stream.latency.quantile(0.99, now);
+  export_ledger(stream.series, stream.report.ledger, stream.exported);
 }
 
 void head_state::export_metrics() {
   std::size_t waiting = 0;
-  for (std::uint32_t i = 0; i < streams_.size(); ++i) {
-    auto& stream = streams_[i];
-    if (stream.report.phase != stream_phase::running && stream.report.phase != stream_phase::closing &&
-        stream.report.phase != stream_phase::finished)
-      continue;
-    if (stream.report.phase == stream_phase::running) {
-      stream.report.ledger = core_->collecting().ledger_of({i});
-      waiting += core_->dispatching().load_of(core::stream_id{i}).waiting;
-    }
-    const auto& now = stream.report.ledger;
-    auto& before = stream.exported;
-    if (now == before) continue;
-    stream.series.received.add(static_cast<double>(now.received - before.received));
-    stream.series.delivered.add(static_cast<double>(now.delivered - before.delivered));
-    for (std::size_t r = 0; r < now.dropped.size(); ++r)
-      stream.series.dropped[r].add(static_cast<double>(now.dropped[r] - before.dropped[r]));
-    stream.series.in_flight.add(static_cast<double>(now.in_flight()) - static_cast<double>(before.in_flight()));
-    before = now;
+  for (auto& [id, stream] : streams_) {
+    const auto phase = stream.report.phase;
+    if (phase == stream_phase::running) waiting += core_->dispatching().load_of(id).waiting;
+    if (phase == stream_phase::running || phase == stream_phase::closing) export_stream(id, stream);
   }
+  pictures_ledger_.show();
   series_.waiting.set(static_cast<double>(waiting));
+  series_.waiting_requests.set(static_cast<double>(core_->dispatching().waiting_requests()));
   series_.workers.set(static_cast<double>(workers_.size()));
   const auto& ignored = core_->collecting().ignored();
   series_.duplicates.add(static_cast<double>(ignored.duplicate + ignored.stale + ignored.unknown) -
@@ -461,6 +554,13 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const worker_leaving& message) { forward(message); },
       [forward](const worker_gone& message) { forward(message); },
       [forward](const worker_returned& message) { forward(message); },
+      [forward](const picture_ask& message) { forward(message); },
+      [forward](const picture_gone& message) { forward(message); },
+      [forward](const guest_ask& message) { forward(message); },
+      [forward](const guest_leave& message) { forward(message); },
+      [forward](const preview_ask& message) { forward(message); },
+      [forward](const preview_taken& message) { forward(message); },
+      [forward](const preview_over& message) { forward(message); },
   };
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,12 +8,18 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "actors/account.hpp"
 #include "actors/ack_book.hpp"
+#include "actors/asks.hpp"
 #include "actors/checkpoint_writer.hpp"
+#include "actors/head_observer.hpp"
+#include "actors/preview.hpp"
 #include "actors/push_messages.hpp"
 #include "actors/quarantine.hpp"
+#include "actors/recent.hpp"
 #include "actors/run_report.hpp"
 #include "actors/sink.hpp"
 #include "actors/source.hpp"
@@ -51,7 +56,10 @@ using head_actor =
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
                      caf::reacts_to<push_opening>, caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>,
                      caf::reacts_to<sink_resumed>, caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>,
-                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>>;
+                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>,
+                     caf::reacts_to<picture_ask>, caf::reacts_to<picture_gone>, caf::reacts_to<guest_ask>,
+                     caf::reacts_to<guest_leave>, caf::reacts_to<preview_ask>, caf::reacts_to<preview_taken>,
+                     caf::reacts_to<preview_over>>;
 
 /// The latest report, for whoever wants to look from another thread.
 class report_board {
@@ -83,6 +91,10 @@ struct head_config {
   bool ingest_any = false;                                       ///< programs may push streams of any name, …
   std::size_t ingest_streams = 0;                                ///< … but no more than these
   std::vector<std::shared_ptr<transport::publisher>> publishers; ///< by number of the sink; null where it has none
+  bool door = false;                                             ///< pictures and guests may come while it runs
+  bool stays = false;                                            ///< goes on when every stream has finished
+  double preview_fps = 10;                                       ///< pictures a second for those who watch a stream
+  head_observer observer{};                                      ///< is told what happens
   std::function<void()> on_finished; ///< every stream has finished; the board holds the last report
 };
 
@@ -122,6 +134,30 @@ struct head_stream {
   metrics::stream_series series;
   std::map<std::uint64_t, std::vector<std::string>> failures; ///< by segment, what its workers said
   dispatch::ledger exported;                                  ///< what the metrics say
+  bool keeps_notes = false;                                   ///< its progress is noted for another life
+  bool guest = false;                                         ///< forgotten once it has finished
+  std::shared_ptr<guest_output> output;                       ///< of a guest with a sink of its own
+  recent_rate rate;
+  recent_latency latency;
+  std::optional<preview_feed> preview;
+};
+
+/// A picture that somebody waits for: a stream of one packet.
+struct picture_request {
+  picture_ask ask;
+  std::optional<core::frame_result> result;
+  bool gone = false; ///< nobody waits any more
+};
+
+/// What the head knows of a worker, for people.
+struct known_worker {
+  worker_actor handle;
+  std::string name;
+  std::vector<std::string> stages;
+  std::uint32_t bulk_segments = 0;
+  std::uint32_t live_streams = 0;
+  bool draining = false;
+  core::time_point heard{};
 };
 
 class head_state {
@@ -153,13 +189,28 @@ class head_state {
   void on(const worker_leaving& message);
   void on(const worker_gone& message);
   void on(const worker_returned& message);
+  void on(const picture_ask& message);
+  void on(const picture_gone& message);
+  void on(const guest_ask& message);
+  void on(const guest_leave& message);
+  void on(const preview_ask& message);
+  void on(const preview_taken& message);
+  void on(const preview_over& message);
 
  private:
-  [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id.value); }
+  [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id); }
+  /// Null for pictures, and for streams that are gone.
+  [[nodiscard]] head_stream* find_stream(core::stream_id id) {
+    const auto at = streams_.find(id);
+    return at == streams_.end() ? nullptr : &at->second;
+  }
+  [[nodiscard]] core::stream_id next_id();
+  head_stream& new_stream(core::stream_id id, const topology::stream_source& source, const std::string& series);
   [[nodiscard]] dispatch::stream_config core_config(const head_stream& stream, core::codec_ptr codec) const;
   [[nodiscard]] static bool is_pushed(const head_stream& stream) {
     return stream.source.kind == topology::source_kind::pushed;
   }
+  [[nodiscard]] bool has_stream_named(const std::string& id) const;
   void configure_pushes();
   [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
@@ -174,8 +225,17 @@ class head_state {
   [[nodiscard]] bool left_to_next_life(core::stream_id id, const head_stream& stream) const;
   void note_finished(head_stream& stream);
   void save_checkpoint();
+  void open_output(core::stream_id id, head_stream& stream); ///< of a guest
+  void tell_worker(core::worker_id worker, std::string_view what) const;
+  static void note_latencies(head_stream& stream, const std::vector<core::time_point>& captured, core::time_point now);
   void export_metrics(); ///< also brings the reports' ledgers up to date
+  void export_stream(core::stream_id id, head_stream& stream);
   void publish();
+
+  void answer_picture(core::stream_id id);
+  void forget_guests();
+  void close_preview(head_stream& stream);
+  [[nodiscard]] bool emit_picture(dispatch::emit& action);
 
   void carry_out();
   void apply(dispatch::send_open& action);
@@ -197,10 +257,16 @@ class head_state {
   head_config config_;
   std::optional<dispatch::head> core_;
   dispatch::head::actions actions_;
-  std::deque<head_stream> streams_;
-  std::map<std::string, core::stream_id> pushed_; ///< by the name that producers open
+  std::map<core::stream_id, head_stream> streams_; ///< ids are given once
+  std::uint32_t last_id_ = 0;
+  std::unordered_map<std::uint32_t, picture_request> pictures_;    ///< by stream id
+  std::unordered_map<std::uint64_t, core::stream_id> picture_ids_; ///< by ticket
+  account pictures_ledger_;                                        ///< of all pictures
+  account guests_ledger_;                                          ///< of the guests that are forgotten
+  std::map<std::string, core::stream_id> pushed_;                  ///< by the name that producers open
+  std::size_t pushed_by_others_ = 0;                               ///< streams that no topology names
   std::size_t sinks_with_threads_ = 0;
-  std::map<core::worker_id, worker_actor> workers_;
+  std::map<core::worker_id, known_worker> workers_;
   std::vector<core::worker_id> local_; ///< those of this process, which are watched instead of heard
   worker_gate_actor gate_;
   push_gate_actor pushes_;
@@ -223,3 +289,8 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
 PENSTOCK_LOCAL_MESSAGE(head_start)
 PENSTOCK_LOCAL_MESSAGE(head_shutdown)
 PENSTOCK_LOCAL_MESSAGE(head_tick)
+PENSTOCK_LOCAL_MESSAGE(picture_ask)
+PENSTOCK_LOCAL_MESSAGE(picture_gone)
+PENSTOCK_LOCAL_MESSAGE(guest_ask)
+PENSTOCK_LOCAL_MESSAGE(guest_leave)
+PENSTOCK_LOCAL_MESSAGE(preview_ask)

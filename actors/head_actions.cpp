@@ -23,20 +23,25 @@ void head_state::carry_out() {
 
 void head_state::apply(dispatch::send_open& action) {
   series_.leases.add();
-  auto& stream = stream_of(action.segment.stream);
-  if (stream.needs_frames) stream.forwarded[action.segment.number].codec = action.codec;
-  self_->send(workers_.at(action.worker), open_segment{action.segment, std::move(action.codec), action.live});
+  if (auto* stream = find_stream(action.segment.stream)) {
+    if (stream->needs_frames) stream->forwarded[action.segment.number].codec = action.codec;
+    if (stream->preview) stream->preview->open(action.segment, action.codec);
+  }
+  self_->send(workers_.at(action.worker).handle, open_segment{action.segment, std::move(action.codec), action.live});
 }
 
 void head_state::apply(dispatch::send_packet& action) {
-  const auto& to = workers_.at(action.worker);
+  const auto& to = workers_.at(action.worker).handle;
   if (!packets_.packets.empty() && (packets_.segment != action.segment || packets_to_ != to)) flush_packets();
   packets_to_ = to;
   packets_.segment = action.segment;
   packets_.packets.push_back({action.ordinal, action.wanted, action.packet});
 
-  auto& stream = stream_of(action.segment.stream);
-  if (stream.needs_frames) forward_packet(stream, action);
+  if (auto* stream = find_stream(action.segment.stream)) {
+    if (stream->needs_frames) forward_packet(*stream, action);
+    if (stream->preview && stream->preview->add(action.segment, packets_.packets.back()))
+      touched_.push_back(action.segment.stream);
+  }
   // A long group of pictures that is leased anew would be more than a link takes at a time.
   constexpr std::size_t most_in_a_message = 256;
   if (packets_.packets.size() >= most_in_a_message) flush_packets();
@@ -57,11 +62,11 @@ void head_state::flush_packets() {
 }
 
 void head_state::apply(dispatch::send_close& action) {
-  self_->send(workers_.at(action.worker), close_segment{action.segment});
+  self_->send(workers_.at(action.worker).handle, close_segment{action.segment});
 }
 
 void head_state::apply(dispatch::revoke& action) {
-  self_->send(workers_.at(action.worker), revoke_segment{action.segment});
+  self_->send(workers_.at(action.worker).handle, revoke_segment{action.segment});
 }
 
 void head_state::apply(dispatch::grant& action) {
@@ -85,28 +90,31 @@ void head_state::note_failure(const segment_failed& message) {
 
 void head_state::apply(dispatch::quarantine& action) {
   series_.quarantined.add();
-  spdlog::error("stream {}: segment {} is given up: {}", stream_of(action.segment.stream).source.id,
-                action.segment.number, action.reason);
+  auto* stream = find_stream(action.segment.stream);
+  const std::string who{stream != nullptr ? stream->source.id : pictures_account_name};
+  spdlog::error("stream {}: segment {} is given up: {}", who, action.segment.number, action.reason);
   if (!quarantine_) return;
-  auto& stream = stream_of(action.segment.stream);
   quarantined_segment segment;
-  segment.stream = stream.source.id;
-  segment.source = topology::display_uri(stream.source.uri);
+  segment.stream = who;
+  if (stream != nullptr) segment.source = stream->report.uri;
   segment.id = action.segment;
   segment.reason = std::move(action.reason);
   segment.codec = std::move(action.codec);
   segment.packets = std::move(action.packets);
-  if (auto said = stream.failures.extract(action.segment.number)) segment.errors = std::move(said.mapped());
+  if (stream != nullptr)
+    if (auto said = stream->failures.extract(action.segment.number)) segment.errors = std::move(said.mapped());
   quarantine_->put(std::move(segment));
 }
 
 void head_state::apply(dispatch::worker_expired& action) {
   spdlog::warn("worker {} was silent for too long", action.worker.value);
+  tell_worker(action.worker, "silent");
   workers_.erase(action.worker);
   if (gate_) self_->send(gate_, worker_forgotten{action.worker});
 }
 
 void head_state::apply(dispatch::emit& action) {
+  if (emit_picture(action)) return;
   auto& result = action.result;
   const auto id = result.id.segment.stream;
   auto& stream = stream_of(id);
@@ -117,15 +125,22 @@ void head_state::apply(dispatch::emit& action) {
   if (stream.tracker) stream.tracker->update(result.pts, result.objects);
   stream.series.objects.add(static_cast<double>(result.objects.size()));
   stream.acks.emitted(result.captured);
-  if (config_.checkpoint && stream.notes.progress.begun)
+  if (stream.keeps_notes && stream.notes.progress.begun)
     stream.notes.emitted.insert_or_assign(result.id.segment.number, result.seq + 1);
   stream.failures.erase(stream.failures.begin(), stream.failures.lower_bound(result.id.segment.number));
   stream.forwarded.erase(stream.forwarded.begin(), stream.forwarded.lower_bound(result.id.segment.number));
+  if (stream.preview) stream.preview->add(result);
+  if (config_.observer.result && config_.observer.wanted())
+    config_.observer.result(stream.source.id, *config_.labels, result);
   stream.group.results.push_back(std::move(result));
   touched_.push_back(id);
 }
 
 void head_state::apply(dispatch::stream_finished& action) {
+  if (pictures_.contains(action.stream.value)) {
+    answer_picture(action.stream);
+    return;
+  }
   flush_groups();
   begin_closing(action.stream, stream_of(action.stream));
 }
@@ -133,6 +148,7 @@ void head_state::apply(dispatch::stream_finished& action) {
 void head_state::flush_groups() {
   for (const auto id : std::exchange(touched_, {})) {
     auto& stream = stream_of(id);
+    if (stream.preview) stream.preview->send(*self_);
     if (stream.group.results.empty() && stream.group.packets.empty()) continue;
     auto group = std::exchange(stream.group, {});
     for (std::size_t i = 0; i < stream.sinks.size(); ++i) {
@@ -146,7 +162,7 @@ void head_state::flush_groups() {
     if (!stream.sinks.empty()) continue;
     const auto now = core::clock::now();
     const auto settled = stream.acks.settle_all();
-    for (const auto captured : settled.captured) stream.series.latency.observe(core::seconds{now - captured}.count());
+    note_latencies(stream, settled.captured, now);
     core_->acknowledged(id, settled.delivered, settled.failed, now, actions_);
   }
 }

@@ -8,8 +8,8 @@
 namespace penstock::actors {
 
 void head_state::configure_pushes() {
-  for (std::uint32_t i = 0; i < streams_.size(); ++i)
-    if (is_pushed(streams_[i])) pushed_.emplace(topology::pushed_name(streams_[i].source.uri), core::stream_id{i});
+  for (const auto& [id, stream] : streams_)
+    if (is_pushed(stream)) pushed_.emplace(topology::pushed_name(stream.source.uri), id);
 }
 
 core::expected<core::stream_id> head_state::admit(const push_opening& message) {
@@ -18,23 +18,20 @@ core::expected<core::stream_id> head_state::admit(const push_opening& message) {
   if (at == pushed_.end()) {
     if (!config_.ingest_any)
       return core::fail(core::errc::not_found, "the topology has no stream with this push:// name");
-    if (streams_.size() - config_.streams.size() >= config_.ingest_streams)
+    if (pushed_by_others_ >= config_.ingest_streams)
       return core::fail(core::errc::too_large, fmt::format("there were {} streams already", config_.ingest_streams));
-    for (const auto& other : config_.streams)
-      if (other.id == message.name) return core::fail(core::errc::bad_config, "another stream has this id");
-    auto& stream = streams_.emplace_back();
-    stream.source.id = message.name;
-    stream.source.uri = "push://" + message.name;
-    stream.source.kind = topology::source_kind::pushed;
-    stream.source.finite = false;
-    stream.source.policy = topology::stream_policy::live;
-    stream.source.policy_open = true;
-    stream.source.sample_fps = config_.topology.stages.decode.sample_fps;
-    stream.report.id = message.name;
-    stream.report.finite = false;
-    stream.report.phase = stream_phase::opening;
-    stream.series = config_.metrics->stream(message.name);
-    const core::stream_id id{static_cast<std::uint32_t>(streams_.size() - 1)};
+    if (has_stream_named(message.name)) return core::fail(core::errc::bad_config, "another stream has this id");
+    topology::stream_source source;
+    source.id = message.name;
+    source.uri = "push://" + message.name;
+    source.kind = topology::source_kind::pushed;
+    source.finite = false;
+    source.policy = topology::stream_policy::live;
+    source.policy_open = true;
+    source.sample_fps = config_.topology.stages.decode.sample_fps;
+    const auto id = next_id();
+    new_stream(id, source, source.id).report.phase = stream_phase::opening;
+    ++pushed_by_others_;
     at = pushed_.emplace(message.name, id).first;
   }
   auto& stream = stream_of(at->second);

@@ -28,16 +28,19 @@ void head_state::begin(core::stream_id id, head_stream& stream) {
     stream.report.frames -= std::min(stream.report.frames, progress.seq);
     spdlog::info("stream {}: resumed at frame {}", stream.source.id, progress.seq);
   }
-  if (config_.checkpoint && can_go_on(stream.source)) {
+  if (stream.keeps_notes) {
     notes.progress.begun = true;
     checkpoint_changed_ = true;
   }
   stream.report.phase = stream_phase::running;
+  if (config_.observer.stream) config_.observer.stream(stream.report);
   core_->add_stream(id, config, core::clock::now(), actions_);
 }
 
 void head_state::on(const sink_resumed& message) {
-  auto& stream = stream_of(message.stream);
+  auto* known = find_stream(message.stream);
+  if (known == nullptr) return;
+  auto& stream = *known;
   auto& notes = stream.notes;
   if (const auto really = message.output.string(); !really.empty()) {
     auto& output = stream.report.outputs.at(message.sink);
@@ -57,8 +60,9 @@ void head_state::on(const sink_resumed& message) {
 }
 
 void head_state::apply(dispatch::checkpoint& action) {
-  if (!config_.checkpoint) return;
-  auto& notes = stream_of(action.stream).notes;
+  auto* stream = find_stream(action.stream);
+  if (stream == nullptr || !stream->keeps_notes) return;
+  auto& notes = stream->notes;
   auto& progress = notes.progress;
   progress.segment = action.segment;
   progress.seq = action.seq;
@@ -70,7 +74,10 @@ void head_state::apply(dispatch::checkpoint& action) {
   }
   if (notes.sinks_next) // what they had already was not emitted again
     progress.emitted_before = std::max(progress.emitted_before, std::min(*notes.sinks_next, action.seq));
-  checkpoint_changed_ = true;
+  if (stream->output)
+    stream->output->progressed({progress, core_->collecting().ledger_of(action.stream), stream->report.frames});
+  else
+    checkpoint_changed_ = true;
 }
 
 void head_state::apply(dispatch::source_changed& action) {
@@ -86,7 +93,7 @@ void head_state::apply(dispatch::source_changed& action) {
 /// Whether a result must not reach the sinks. The next life goes on behind the last one they have, so there must be no
 /// gap before it, and it must have the number that it would have if the source had not been stopped, or failed.
 bool head_state::left_to_next_life(core::stream_id id, const head_stream& stream) const {
-  if (!config_.checkpoint || !stream.notes.progress.begun) return false;
+  if (!stream.keeps_notes || !stream.notes.progress.begun) return false;
   return (stream.ended && !stream.notes.source_done) ||
          (stop_deadline_ && core_->collecting().ledger_of(id).dropped_for(core::drop_reason::shutdown) > 0);
 }
@@ -106,7 +113,7 @@ void head_state::save_checkpoint() {
   if (std::exchange(checkpoint_changed_, false)) {
     std::vector<stream_progress> progress;
     for (std::size_t i = 0; i < config_.progress.size(); ++i) {
-      const auto& notes = streams_[i].notes;
+      const auto& notes = stream_of({static_cast<std::uint32_t>(i)}).notes;
       auto& noted = progress.emplace_back(notes.progress);
       // Until then what sinks find is of an earlier run; a life that ends before only has to begin anew.
       noted.begun = noted.begun && notes.sinks_wrote;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -23,11 +24,22 @@ namespace penstock::actors {
 
 // -- head → worker ----------------------------------------------------------------------------------------------------
 
+/// Whether anybody waits for what becomes of a lease. Its frames carry it, so that work which was called off is left
+/// out wherever it has got to.
+struct lease_mark {
+  std::atomic<bool> called_off{false};
+};
+
+[[nodiscard]] inline bool is_called_off(const std::shared_ptr<const lease_mark>& mark) noexcept {
+  return mark && mark->called_off.load(std::memory_order_relaxed);
+}
+
 /// A lease: decode this segment, whose packets follow.
 struct open_segment {
   core::segment_id segment;
   core::codec_ptr codec;
-  bool live = false; ///< its frames go before those of lossless streams
+  bool live = false;                        ///< its frames go before those of lossless streams
+  std::shared_ptr<const lease_mark> mark{}; ///< set by the worker
 };
 
 struct leased_packet {
@@ -172,6 +184,7 @@ struct frame_task {
   core::stage_times times;
   bool live = false;
   actors::credit credit; ///< for its slot
+  std::shared_ptr<const lease_mark> mark{};
 };
 
 /// A slot was filled.
@@ -182,6 +195,7 @@ struct filled_slot {
   core::stage_times times;
   bool live = false;
   actors::credit credit; ///< held until the engine has the batch
+  std::shared_ptr<const lease_mark> mark{};
 };
 
 /// A batch on its way to an instance of the model.

@@ -27,6 +27,8 @@ struct node::impl {
   topology::config topology;
   std::optional<prepared_stages> prepared; ///< none where all workers are elsewhere
   std::string model_line;
+  std::string engine;
+  std::string device;
   std::string address; ///< where workers dial; empty where they cannot
   std::shared_ptr<metrics::registry> metrics = std::make_shared<metrics::registry>();
   std::shared_ptr<report_board> board = std::make_shared<report_board>();
@@ -39,6 +41,9 @@ struct node::impl {
   std::unique_ptr<transport::raw_door> push_door;
   push_gate_actor pushes;
   std::vector<caf::strong_actor_ptr> stages;
+  std::shared_ptr<const std::vector<std::string>> labels;
+  media::decode_options decode;
+  std::atomic<std::uint64_t> tickets{0};
 
   ~impl() {
     for (const auto& stage : stages)
@@ -98,7 +103,9 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
   for (const auto& other : topology.nodes)
     if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
-  gate_with.topology = topology::to_yaml(topology);
+  auto shown = topology;
+  shown.http = {}; // who may come in here is no business of other machines
+  gate_with.topology = topology::to_yaml(shown);
   gate_with.links = metrics->links();
   gate_with.late_reports = metrics->dispatch().late_reports;
   gate = runtime->system().spawn(worker_gate, gate_with, gate_outlet{head});
@@ -193,6 +200,8 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
     if (!prepared) return tl::unexpected{prepared.error()};
     const auto& info = prepared->model.info;
     state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
+    state->engine = info.engine;
+    state->device = info.device;
     state->model_line = prepared->line;
     head_with.labels = prepared->model.labels;
     state->prepared = std::move(*prepared);
@@ -235,6 +244,14 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   auto publishers = state->open_publishers(options);
   if (!publishers) return tl::unexpected{publishers.error()};
   head_with.publishers = std::move(*publishers);
+  if (options.door) {
+    head_with.door = true;
+    head_with.stays = options.door->stays;
+    head_with.preview_fps = options.door->preview_fps;
+    head_with.observer = options.door->observer;
+  }
+  state->labels = head_with.labels;
+  state->decode = head_with.decode;
   head_with.on_finished = [signal = state->finished.get()] { signal->raise(); };
   state->head = system.spawn(actors::head, head_with);
 
@@ -264,9 +281,26 @@ run_report node::report() const { return impl_->board->get(); }
 int node::finished_fd() const noexcept { return impl_->finished->fd(); }
 bool node::finished() const noexcept { return impl_->finished->raised(); }
 bool node::ready() const { return !finished() && !impl_->stopping; }
-const metrics::registry& node::metrics() const noexcept { return *impl_->metrics; }
+metrics::registry& node::metrics() const noexcept { return *impl_->metrics; }
 const std::string& node::model_line() const noexcept { return impl_->model_line; }
 const std::string& node::address() const noexcept { return impl_->address; }
+
+const std::vector<std::string>& node::labels() const noexcept { return *impl_->labels; }
+const std::string& node::engine() const noexcept { return impl_->engine; }
+const std::string& node::device() const noexcept { return impl_->device; }
+const media::decode_options& node::decoding() const noexcept { return impl_->decode; }
+
+void node::detect(core::packet_ptr picture, core::codec_ptr codec, core::time_point deadline,
+                  const std::stop_token& gone, std::function<void(core::expected<core::frame_result>)> done) {
+  picture_ask ask{++impl_->tickets, std::move(picture), std::move(codec), deadline, std::move(done)};
+  const auto leave = [head = impl_->head, ticket = ask.ticket] { caf::anon_send(head, picture_gone{ticket}); };
+  ask.watch = std::make_shared<const std::stop_callback<decltype(leave)>>(gone, leave);
+  caf::anon_send(impl_->head, std::move(ask));
+}
+
+void node::add_guest(guest_ask ask) { caf::anon_send(impl_->head, std::move(ask)); }
+void node::remove_guest(guest_leave leave) { caf::anon_send(impl_->head, std::move(leave)); }
+void node::watch(preview_ask ask) { caf::anon_send(impl_->head, std::move(ask)); }
 
 void node::shut_down(std::chrono::microseconds grace) {
   impl_->stopping = true;

@@ -2,18 +2,31 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <vector>
 
+#include "actors/asks.hpp"
+#include "actors/head_observer.hpp"
 #include "actors/run_report.hpp"
 #include "core/error.hpp"
 #include "kernels/device.hpp"
+#include "media/decoder.hpp"
 #include "metrics/families.hpp"
 #include "topology/config.hpp"
 #include "transport/keys.hpp"
 
 namespace penstock::actors {
+
+/// For a node through whose door pictures and streams come while it runs.
+struct node_door {
+  bool stays = false; ///< it goes on when every stream has finished, until it is shut down
+  double preview_fps = 10;
+  head_observer observer{};
+};
 
 /// What `penstock run` adds to the topology.
 struct node_options {
@@ -25,6 +38,7 @@ struct node_options {
   std::uint32_t epoch = 0;         ///< of this life of the head, above those before; a checkpoint knows better
   bool fresh = false;              ///< forget the checkpoint
   std::optional<transport::key_ring> keys{}; ///< of links to other machines
+  std::optional<node_door> door{};           ///< none: the topology's streams are all there is
 };
 
 /// The whole pipeline of a topology in this process. Everything is checked and loaded before the first actor starts.
@@ -49,10 +63,25 @@ class node {
   /// called again with a shorter time.
   void shut_down(std::chrono::microseconds grace);
 
+  // What comes through the door. Answers come once, on a thread of the node, which they must not block.
+
+  /// Finds the objects of one picture: a packet that stands by itself. `gone`: nobody waits for it any more. Errors:
+  /// see `picture_ask`.
+  void detect(core::packet_ptr picture, core::codec_ptr codec, core::time_point deadline, const std::stop_token& gone,
+              std::function<void(core::expected<core::frame_result>)> done);
+  void add_guest(guest_ask ask);
+  void remove_guest(guest_leave leave);
+  void watch(preview_ask ask);
+
+  [[nodiscard]] const std::vector<std::string>& labels() const noexcept;
+  [[nodiscard]] const std::string& engine() const noexcept; ///< of this process; empty where all workers are elsewhere
+  [[nodiscard]] const std::string& device() const noexcept; ///< likewise
+  [[nodiscard]] const media::decode_options& decoding() const noexcept; ///< as the stages of this process do it
+
   /// Whether it takes work: started, and not shutting down.
   [[nodiscard]] bool ready() const;
 
-  [[nodiscard]] const metrics::registry& metrics() const noexcept;
+  [[nodiscard]] metrics::registry& metrics() const noexcept;
 
   /// One line about the model in service, for people; empty where all workers are elsewhere.
   [[nodiscard]] const std::string& model_line() const noexcept;

@@ -30,7 +30,8 @@ core::expected<filled_slot> preprocess_state::run(const frame_task& task) {
   const auto began = core::clock::now();
   const auto plan = plan_for(task.frame->view);
   if (!plan) return tl::unexpected{plan.error()};
-  filled_slot filled{config.ring->acquire(), task.id, (*plan)->geometry(), task.times, task.live, task.credit};
+  filled_slot filled{
+      config.ring->acquire(), task.id, (*plan)->geometry(), task.times, task.live, task.credit, task.mark};
   if (auto done = (*plan)->run(task.frame->view, filled.slot.batch->slot(filled.slot.index), workspace_); !done) {
     // The plan was made for this very frame and slot.
     throw std::logic_error{"preprocess: " + done.error().message};
@@ -50,6 +51,7 @@ preprocess_actor::behavior_type preprocess(preprocess_actor::stateful_pointer<pr
   return {
       [self, next, worker](const frame_task& task) {
         self->state.config.metrics.queue.add(-1);
+        if (is_called_off(task.mark)) return;
         if (auto filled = self->state.run(task)) {
           self->send(next, std::move(*filled));
           return;

@@ -24,6 +24,7 @@ struct sink_context {
   double frames_per_s = 25;                          ///< of the results, nominal
   /// An earlier life of the head wrote to this output, at least all frames before this one (by seq): go on behind it.
   std::optional<std::uint64_t> resume_seq{};
+  std::shared_ptr<std::unique_ptr<class result_sink>> given{}; ///< for the kind of which a guest brings its own
 };
 
 /// Writes the results of one stream somewhere. One thread at a time.

@@ -63,9 +63,12 @@ local_worker::behavior_type worker(local_worker::stateful_pointer<worker_state> 
   self->send(head, worker_credit{config.id, config.bulk_segments});
   return {
       [self, make_decoder](const open_segment& lease) {
-        auto decoder = make_decoder(lease, worker_inbox{self});
+        const auto mark = std::make_shared<lease_mark>();
+        auto marked = lease;
+        marked.mark = mark;
+        auto decoder = make_decoder(marked, worker_inbox{self});
         self->monitor(decoder);
-        self->state.leases[lease.segment] = {decoder, lease.live, 0, {}};
+        self->state.leases[lease.segment] = {decoder, mark, lease.live, 0, {}};
       },
       [self](const segment_packets& message) {
         const auto at = self->state.leases.find(message.segment);
@@ -78,6 +81,7 @@ local_worker::behavior_type worker(local_worker::stateful_pointer<worker_state> 
       [self, head](const revoke_segment& message) {
         const auto at = self->state.leases.find(message.segment);
         if (at == self->state.leases.end()) return;
+        at->second.mark->called_off.store(true, std::memory_order_relaxed);
         self->send_exit(at->second.decoder, caf::exit_reason::user_shutdown);
         if (!at->second.live && !at->second.outcomes) self->send(head, worker_credit{self->state.config.id, 1});
         self->state.leases.erase(at);

@@ -35,6 +35,7 @@ struct worker_state {
 
   struct lease {
     decode_actor decoder;
+    std::shared_ptr<lease_mark> mark;
     bool live = false;
     std::uint64_t answered = 0;            ///< outcomes so far
     std::optional<std::uint64_t> outcomes; ///< all of them; set when decode is done

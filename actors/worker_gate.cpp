@@ -75,7 +75,7 @@ void worker_gate_state::greet(transport::peer_id peer, const transport::hello& h
   send(peer, welcome);
   spdlog::info("worker {} joined as {}: {} segments, {} live streams at a time", w.name, w.worker.value,
                hello.bulk_segments, hello.live_streams);
-  w.waiting = worker_joined{w.worker, w.proxy, hello.bulk_segments, hello.live_streams, w.name};
+  w.waiting = worker_joined{w.worker, w.proxy, hello.bulk_segments, hello.live_streams, w.name, hello.stages};
   w.stages = hello.stages;
   for (const auto& entry : stages_.for_sender(w.stages)) send(peer, entry);
   if (is_whole(w.stages) || stages_.serves(w.stages))

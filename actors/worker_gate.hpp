@@ -24,6 +24,7 @@ struct worker_joined {
   std::uint32_t bulk_segments = 1;
   std::uint32_t live_streams = 0;
   std::string name;
+  std::vector<std::string> stages{};
 };
 
 using gate_outlet =

@@ -8,13 +8,11 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -24,65 +22,14 @@ import barcode
 import clips
 import run
 from clips import FRAMES
-from fleet import NODES, Head, Worker
+from fleet import Head, Worker
 from harness import PROGRAM, Program, free_port, until
-from programs import MODEL
 from relay import Relay
-
-
-class Bench:
-    """What the harness of the system tests needs of a test: a folder, and somebody who cleans up."""
-
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="penstock-bench-"))
-        self.cleanups = []
-
-    def addCleanup(self, what, *args):
-        self.cleanups.append((what, args))
-
-    def clean_up(self):
-        while self.cleanups:
-            what, args = self.cleanups.pop()
-            what(*args)
-        shutil.rmtree(self.dir)
-
-    def assertIsNone(self, value, message):
-        if value is not None:
-            sys.exit(message)
-
-    def assertEqual(self, a, b, message):
-        if a != b:
-            sys.exit(f"{a} is not {b}: {message}")
-
-    def topology(self, streams, **more):
-        document = {
-            "pipeline": "bench",
-            "streams": streams,
-            "stages": {
-                "preprocess": {"fit": "stretch", "color": "bgr", "scale": "1/255"},
-                "inference": {"model": str(MODEL.resolve()), "engine": "onnxruntime"},
-                "postprocess": {"head": "fastestdet", "score": 0.5, "iou": 0.45},
-            },
-            "sinks": [{"kind": "jsonl", "path": "results/{stream}.jsonl"}],
-            "nodes": NODES,
-            **more,
-        }
-        path = self.dir / "bench.yaml"
-        path.write_text(json.dumps(document))
-        return path
+from workbench import measure, two_cores
 
 
 def files(paths):
     return [{"id": path.stem, "uri": str(path.resolve())} for path in paths]
-
-
-def measure(case, *args):
-    """Runs a case with a bench of its own."""
-    bench = Bench()
-    try:
-        return case(bench, *args)
-    finally:
-        bench.clean_up()
 
 
 def run_fleet(bench, topology, workers, address_of=lambda head: head.address()):
@@ -107,10 +54,6 @@ def link_bytes(bench, clip):
     run_fleet(bench, bench.topology(files([clip])), 1, through_relay)
     # Workers dial: what comes from the relay's target is what the head sends.
     return relays[0].from_target / clip.stat().st_size
-
-
-def two_cores():
-    return [str(core) for core in sorted(os.sched_getaffinity(0))[:2]]
 
 
 def rate(bench, kind, paths):

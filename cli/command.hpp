@@ -22,6 +22,9 @@ void add_validate(CLI::App& app, int& exit);
 void add_graph(CLI::App& app, int& exit);
 void add_schema(CLI::App& app, int& exit);
 void add_push(CLI::App& app, int& exit);
+void add_submit(CLI::App& app, int& exit);
+void add_jobs(CLI::App& app, int& exit);
+void add_top(CLI::App& app, int& exit);
 void add_devices(CLI::App& app, int& exit);
 void add_version(CLI::App& app, int& exit);
 

@@ -22,36 +22,48 @@ std::string remarks(const actors::stream_report& stream) {
   return out;
 }
 
+std::string remarks(const dispatch::ledger& ledger) {
+  actors::stream_report stream;
+  stream.ledger = ledger;
+  return remarks(stream);
+}
+
+nlohmann::ordered_json counts_of(const dispatch::ledger& ledger) {
+  nlohmann::ordered_json dropped = nlohmann::ordered_json::object();
+  for (const auto reason : core::all_drop_reasons)
+    if (const auto n = ledger.dropped_for(reason); n > 0) dropped[std::string{core::to_string(reason)}] = n;
+  return {{"received", ledger.received},
+          {"delivered", ledger.delivered},
+          {"dropped", dropped},
+          {"in_flight", ledger.in_flight()}};
+}
+
 } // namespace
 
 std::string ledger_table(const actors::run_report& report) {
   std::size_t width = 6;
   for (const auto& stream : report.streams) width = std::max(width, stream.id.size());
+  for (const auto& other : report.others) width = std::max(width, other.id.size());
   auto out = fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", "stream", width, "received", "delivered", "dropped",
                          "in flight", "reasons");
-  for (const auto& stream : report.streams) {
-    const auto& ledger = stream.ledger;
-    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", stream.id, width, ledger.received, ledger.delivered,
-                       ledger.dropped_total(), ledger.in_flight(), remarks(stream));
-  }
+  const auto line = [&](const std::string& id, const dispatch::ledger& ledger, const std::string& remark) {
+    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9}  {}\n", id, width, ledger.received, ledger.delivered,
+                       ledger.dropped_total(), ledger.in_flight(), remark);
+  };
+  for (const auto& stream : report.streams) line(stream.id, stream.ledger, remarks(stream));
+  for (const auto& other : report.others)
+    if (other.ledger.received > 0) line(other.id, other.ledger, remarks(other.ledger));
   return out;
 }
 
 nlohmann::ordered_json ledger_json(const actors::run_report& report) {
   nlohmann::ordered_json streams = nlohmann::ordered_json::object();
   for (const auto& stream : report.streams) {
-    nlohmann::ordered_json dropped = nlohmann::ordered_json::object();
-    for (const auto reason : core::all_drop_reasons) {
-      const auto n = stream.ledger.dropped_for(reason);
-      if (n > 0) dropped[std::string{core::to_string(reason)}] = n;
-    }
-    streams[stream.id] = {{"received", stream.ledger.received},
-                          {"delivered", stream.ledger.delivered},
-                          {"dropped", dropped},
-                          {"in_flight", stream.ledger.in_flight()}};
-    if (stream.resumed_at) streams[stream.id]["resumed_at"] = *stream.resumed_at;
-    if (stream.finished_before) streams[stream.id]["finished_before"] = true;
+    auto& to = streams[stream.id] = counts_of(stream.ledger);
+    if (stream.resumed_at) to["resumed_at"] = *stream.resumed_at;
+    if (stream.finished_before) to["finished_before"] = true;
   }
+  for (const auto& other : report.others) streams[other.id] = counts_of(other.ledger);
   return {{"streams", streams}};
 }
 

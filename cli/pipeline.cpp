@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -22,13 +23,15 @@
 #include "cli/serve_metrics.hpp"
 #include "cli/signals.hpp"
 #include "cli/topology_file.hpp"
+#include "front/door.hpp"
 
 namespace penstock::cli {
 
 namespace {
 
 /// Waits until every stream has finished, showing how far it is; the first signal drains, the second stops at once.
-void wait_for_end(actors::node& node, const signals& stop, std::chrono::microseconds grace, progress& shown) {
+void wait_for_end(actors::node& node, front::door* door, const signals& stop, std::chrono::microseconds grace,
+                  progress& shown) {
   constexpr int show_interval_ms = 200;
   int signals_taken = 0;
   while (!node.finished()) {
@@ -39,6 +42,7 @@ void wait_for_end(actors::node& node, const signals& stop, std::chrono::microsec
       if (++signals_taken == 1) {
         spdlog::info("finishing what was read, for at most {:.1f} s; a second signal stops at once",
                      core::seconds{grace}.count());
+        if (door != nullptr) door->stop_jobs();
       }
       node.shut_down(signals_taken == 1 ? grace : std::chrono::microseconds{0});
     }
@@ -95,6 +99,9 @@ int report_end(const pipeline_arguments& args, const actors::run_report& report,
   return code;
 }
 
+/// For answers that are ready, but not sent, when all work is done.
+constexpr std::chrono::seconds door_grace{2};
+
 /// Whether producers or subscribers connect to it.
 bool serves_programs(const topology::config& config) {
   return std::ranges::any_of(config.nodes, [](const auto& role) { return !role.ingest.listen.empty(); }) ||
@@ -133,6 +140,12 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
     }
     options.keys = *keys;
   }
+  // Before the node, which tells it what happens, and gone after it.
+  std::optional<front::door> door;
+  if (const auto* role = front::role_with_door(config, options.role)) {
+    door.emplace(config, *role);
+    options.door = door->for_node();
+  }
   auto node = actors::node::start(config, options);
   if (!node) {
     report({place_error(*topology, node.error())});
@@ -148,8 +161,17 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
                                      [&running] { return running.ready(); }});
   if (!server) return server.error();
 
+  if (door) {
+    const auto opened = door->open(running, fleet_name(), PENSTOCK_VERSION, [] { ::kill(::getpid(), SIGTERM); });
+    if (!opened) {
+      report({place_error(*topology, opened.error())});
+      return opened.error().code == core::errc::io ? exit_failed : exit_bad_config;
+    }
+  }
+
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
-  wait_for_end(running, stop, config.shutdown.grace, shown);
+  wait_for_end(running, door ? &*door : nullptr, stop, config.shutdown.grace, shown);
+  if (door) door->close(door_grace);
   const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);
   if (report.abandoned) std::_Exit(code); // a thread hangs in a system call and cannot be joined

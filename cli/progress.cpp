@@ -1,12 +1,13 @@
 #include "cli/progress.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+
+#include "cli/terminal.hpp"
 
 namespace penstock::cli {
 
@@ -20,18 +21,6 @@ std::uint64_t settled(const actors::stream_report& stream) {
   return stream.ledger.delivered + stream.ledger.dropped_total();
 }
 
-int terminal_width() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-std::string bar(double share) {
-  const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(bar_width));
-  std::string out;
-  for (std::size_t i = 0; i < bar_width; ++i) out += i < filled ? "█" : "░";
-  return out;
-}
-
 std::string describe(const actors::stream_report& stream, core::seconds elapsed) {
   const auto done = settled(stream);
   const double rate = elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0;
@@ -41,8 +30,8 @@ std::string describe(const actors::stream_report& stream, core::seconds elapsed)
   if (!stream.finite || stream.frames == 0)
     return fmt::format("{:<20.20} {} frames, {:.0f}/s{}", stream.id, done, rate, drops);
   const double share = static_cast<double>(done) / static_cast<double>(stream.frames);
-  return fmt::format("{:<20.20} {} {:3.0f} % {}/{}, {:.0f}/s{}", stream.id, bar(share), std::min(100.0, 100 * share),
-                     done, std::max(done, stream.frames), rate, drops);
+  return fmt::format("{:<20.20} {} {:3.0f} % {}/{}, {:.0f}/s{}", stream.id, bar(share, bar_width),
+                     std::min(100.0, 100 * share), done, std::max(done, stream.frames), rate, drops);
 }
 
 } // namespace
@@ -58,14 +47,14 @@ void progress::show_bars(const actors::run_report& report, core::time_point now)
   clear();
   std::size_t shown = 0;
   std::size_t active = 0;
-  const int width = terminal_width();
+  const auto width = terminal_size(STDERR_FILENO).value_or(screen_size{}).columns;
   for (const auto& stream : report.streams) {
     if (stream.phase == actors::stream_phase::waiting || stream.phase == actors::stream_phase::finished) continue;
     if (++active > most_bars) continue;
     ++shown;
     // A line that wrapped could not be removed again; the bar's characters take three bytes each.
     auto line = describe(stream, now - began_);
-    if (static_cast<int>(line.size()) - 2 * static_cast<int>(bar_width) >= width) line = stream.id.substr(0, 40);
+    if (line.size() >= width + 2 * bar_width) line = stream.id.substr(0, 40);
     fmt::print(stderr, "{}\n", line);
   }
   drawn_lines_ = static_cast<int>(shown);

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -14,7 +13,7 @@
 #include "cli/ledger_report.hpp"
 #include "cli/logging.hpp"
 #include "cli/push_session.hpp"
-#include "cli/signals.hpp"
+#include "cli/signal_watch.hpp"
 #include "media/source.hpp"
 
 namespace penstock::cli {
@@ -43,23 +42,6 @@ std::string stream_name(const std::string& source) {
     if (!wire::is_stream_name(std::string{'x', c})) c = '_';
   return wire::is_stream_name(name) ? name : "pushed";
 }
-
-/// Asks to stop at the first signal.
-class signal_watch {
- public:
-  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
-
- private:
-  signals signals_;
-  std::stop_source stop_;
-  std::jthread thread_{[this](const std::stop_token& over) {
-    constexpr int interval_ms = 100;
-    while (!over.stop_requested()) {
-      pollfd fd{signals_.fd(), POLLIN, 0};
-      if (::poll(&fd, 1, interval_ms) > 0 && signals_.take()) stop_.request_stop();
-    }
-  }};
-};
 
 /// A file that is pushed as if it were live waits for its own times.
 void pace(core::time_point began, const core::packet& packet, const std::stop_token& stop) {

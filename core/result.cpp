@@ -15,6 +15,8 @@ std::string_view to_string(drop_reason reason) noexcept {
   case drop_reason::engine_error: return "engine_error";
   case drop_reason::poison: return "poison";
   case drop_reason::shutdown: return "shutdown";
+  case drop_reason::deadline: return "deadline";
+  case drop_reason::cancelled: return "cancelled";
   }
   return "unknown";
 }

@@ -27,14 +27,17 @@ enum class drop_reason : std::uint8_t {
   engine_error, ///< inference failed on it
   poison,       ///< its segment failed on too many workers
   shutdown,     ///< the program was asked to stop before it was done
+  deadline,     ///< its request's deadline passed
+  cancelled,    ///< whoever wanted it does not any more
 };
 
-inline constexpr std::size_t drop_reason_count = 11;
+inline constexpr std::size_t drop_reason_count = 13;
 
 inline constexpr std::array<drop_reason, drop_reason_count> all_drop_reasons{
     drop_reason::sampled,      drop_reason::corrupt, drop_reason::no_keyframe, drop_reason::too_large,
     drop_reason::unsupported,  drop_reason::shed,    drop_reason::slow_sink,   drop_reason::sink_error,
-    drop_reason::engine_error, drop_reason::poison,  drop_reason::shutdown};
+    drop_reason::engine_error, drop_reason::poison,  drop_reason::shutdown,    drop_reason::deadline,
+    drop_reason::cancelled};
 
 /// Name in metrics, ledgers and documents, e.g. "no_keyframe".
 [[nodiscard]] std::string_view to_string(drop_reason reason) noexcept;
@@ -75,6 +78,7 @@ struct frame_result {
   int height_px = 0;
   std::string name; ///< picture streams: the picture's file name
   time_point captured{};
+  stage_times times;
 };
 
 } // namespace penstock::core

@@ -14,7 +14,8 @@ namespace penstock::dispatch {
 
 // ---- what the dispatcher asks for
 
-/// The worker is to open a decoder; this uses one of its credits unless the segment is live.
+/// The worker is to open a decoder. `live`: somebody waits for it, as it is of a live stream or a request; otherwise
+/// this uses one of the worker's credits.
 struct send_open {
   core::worker_id worker;
   core::segment_id segment;
@@ -44,7 +45,7 @@ struct revoke {
   core::segment_id segment;
 };
 
-/// The source may push this many more packets. Lossless streams only; live ones need no grants.
+/// The source may push this many more packets. Lossless streams only; others need no grants.
 struct grant {
   core::stream_id stream;
   std::uint32_t packets = 0;

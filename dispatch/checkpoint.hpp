@@ -10,9 +10,9 @@ namespace penstock::dispatch {
 /// sinks or was dropped for good. Comes at most once for a segment, in order; where several segments are done at once,
 /// for the last one. Plain numbers, to be written down for the head's next life.
 ///
-/// Frames dropped for `shutdown`, and segments that were cut short because the source was stopped, are not done: the
-/// checkpoint stays before them. There is none for a stream's end; whoever knows that its source ended by itself knows
-/// at `stream_finished` that nothing is left.
+/// Frames dropped for `shutdown` or `cancelled`, and segments that were cut short because the source was stopped, are
+/// not done: the checkpoint stays before them. There is none for a stream's end; whoever knows that its source ended by
+/// itself knows at `stream_finished` that nothing is left.
 struct checkpoint {
   core::stream_id stream;
   std::uint64_t segment = 0; ///< the first one that is not done

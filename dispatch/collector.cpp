@@ -32,7 +32,13 @@ struct frame_state {
   core::time_point captured{};
   std::string name;
   std::vector<core::detection> objects;
+  core::stage_times times;
 };
+
+/// Whether a frame was dropped for this reason because the source was not to go on.
+bool was_stopped(core::drop_reason reason) noexcept {
+  return reason == core::drop_reason::shutdown || reason == core::drop_reason::cancelled;
+}
 
 using turn = std::pair<core::media_time, std::uint32_t>; ///< pts and ordinal
 
@@ -53,7 +59,7 @@ struct collector::segment_state {
   std::uint64_t refused_before = 0;                  ///< frames outside of segments that stand before this one
   std::uint64_t packets_before = 0;                  ///< of the source
   bool closed = false;
-  bool whole = true; ///< the source was not stopped in it, and nothing of it was dropped because of a shutdown
+  bool whole = true; ///< the source was not stopped in it, and nothing of it was dropped because it was to stop
 };
 
 struct collector::stream_state {
@@ -83,15 +89,8 @@ collector::~collector() = default;
 collector::collector(collector&&) noexcept = default;
 collector& collector::operator=(collector&&) noexcept = default;
 
-collector::stream_state* collector::find(core::stream_id stream) noexcept {
-  return stream.value < streams_.size() ? streams_[stream.value].get() : nullptr;
-}
-
 void collector::add_stream(core::stream_id stream, stream_policy policy, const resume_point& from) {
-  if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
-  assert(!streams_[stream.value]);
-  streams_[stream.value] = std::make_unique<stream_state>();
-  auto& s = *streams_[stream.value];
+  auto& s = streams_.add(stream, {});
   s.id = stream;
   s.policy = policy;
   s.segments = window<segment_state>{from.segment};
@@ -99,12 +98,10 @@ void collector::add_stream(core::stream_id stream, stream_policy policy, const r
   s.delivered_before = from.delivered_before;
 }
 
-void collector::remove_stream(core::stream_id stream) {
-  if (find(stream)) streams_[stream.value].reset();
-}
+void collector::remove_stream(core::stream_id stream) { streams_.erase(stream); }
 
 void collector::segment_opened(core::stream_id stream, std::uint64_t number, std::uint64_t packets_before) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   assert(number == s->segments.end_number());
   segment_state segment;
@@ -116,7 +113,7 @@ void collector::segment_opened(core::stream_id stream, std::uint64_t number, std
 
 void collector::frame_expected(core::result_id id, const core::packet& packet, std::optional<core::drop_reason> dropped,
                                actions& out) {
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s) return;
   assert(s->segments.contains(id.segment.number));
   auto& segment = s->segments[id.segment.number];
@@ -136,7 +133,7 @@ void collector::frame_expected(core::result_id id, const core::packet& packet, s
 }
 
 void collector::frame_refused(core::stream_id stream, std::uint64_t before, core::drop_reason reason, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   ++s->books.received;
   s->books.drop(reason);
@@ -148,7 +145,7 @@ void collector::frame_refused(core::stream_id stream, std::uint64_t before, core
 }
 
 void collector::segment_closed(core::stream_id stream, std::uint64_t number, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s || !s->segments.contains(number)) return;
   s->segments[number].closed = true;
   if (s->ended) s->segments[number].whole = false;
@@ -161,7 +158,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
     ++ignored_.stale;
     return;
   }
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s || id.segment.number >= s->segments.end_number()) {
     ++ignored_.unknown;
     return;
@@ -191,6 +188,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
     frame.width_px = outcome.width_px;
     frame.height_px = outcome.height_px;
     frame.objects = std::move(outcome.objects);
+    frame.times = outcome.times;
     segment.proven = std::max(segment.proven, frame.pts);
   }
   out.emplace_back(dispatch::frame_resolved{id});
@@ -198,7 +196,7 @@ void collector::outcome(core::frame_outcome&& outcome, actions& out) {
 }
 
 void collector::drop(core::result_id id, core::drop_reason reason, actions& out) {
-  auto* s = find(id.segment.stream);
+  auto* s = streams_.find(id.segment.stream);
   if (!s || id.segment.epoch != epoch_ || !s->segments.contains(id.segment.number)) return;
   auto& segment = s->segments[id.segment.number];
   if (!segment.frames.contains(id.ordinal) || segment.frames[id.ordinal].now != fate::expected) return;
@@ -208,12 +206,12 @@ void collector::drop(core::result_id id, core::drop_reason reason, actions& out)
 
 void collector::drop(stream_state& s, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason) {
   segment.frames[ordinal].now = fate::dropped;
-  if (reason == core::drop_reason::shutdown) segment.whole = false;
+  if (was_stopped(reason)) segment.whole = false;
   s.books.drop(reason);
 }
 
 void collector::stream_ended(core::stream_id stream, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   s->ended = true;
   advance(*s, out);
@@ -221,13 +219,13 @@ void collector::stream_ended(core::stream_id stream, actions& out) {
 
 void collector::acknowledged(core::stream_id stream, std::uint64_t delivered, std::uint64_t failed, actions& out,
                              core::drop_reason why) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s) return;
   assert(delivered + failed <= s->unacknowledged);
   s->unacknowledged -= delivered + failed;
   s->books.delivered += delivered;
   s->books.drop(why, failed);
-  if (why == core::drop_reason::shutdown && failed > 0) {
+  if (was_stopped(why) && failed > 0) {
     s->whole = false;
     s->marks.clear();
   }
@@ -299,11 +297,11 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
   if (frame.now == fate::result && s.next_seq < s.delivered_before) {
     ++s.books.delivered;
   } else if (frame.now == fate::result) {
-    if (!room && s.policy == stream_policy::lossless) return false;
+    if (!room && s.policy != stream_policy::live) return false;
     const core::segment_id id{s.id, epoch_, s.segments.first()};
     core::frame_result result{
-        {id, ordinal},         s.next_seq,    frame.pts, std::move(frame.objects), frame.width_px, frame.height_px,
-        std::move(frame.name), frame.captured};
+        {id, ordinal},         s.next_seq,     frame.pts,  std::move(frame.objects), frame.width_px, frame.height_px,
+        std::move(frame.name), frame.captured, frame.times};
     if (room) {
       ++s.unacknowledged;
       ++s.emitted;
@@ -328,24 +326,25 @@ bool collector::release_next(stream_state& s, segment_state& segment, actions& o
 
 const ledger& collector::ledger_of(core::stream_id stream) const {
   static const ledger empty;
-  return stream.value < streams_.size() && streams_[stream.value] ? streams_[stream.value]->books : empty;
+  const auto* s = streams_.find(stream);
+  return s ? s->books : empty;
 }
 
 std::uint64_t collector::count_in_flight(core::stream_id stream) const {
-  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
-  const auto& s = *streams_[stream.value];
-  auto count = s.unacknowledged + s.ready.size();
-  for (const auto& segment : s.segments)
+  const auto* s = streams_.find(stream);
+  if (!s) return 0;
+  auto count = s->unacknowledged + s->ready.size();
+  for (const auto& segment : s->segments)
     for (const auto& frame : segment.frames)
       if (frame.now == fate::expected || frame.now == fate::result) ++count;
   return count;
 }
 
 std::size_t collector::count_rows(core::stream_id stream) const {
-  if (stream.value >= streams_.size() || !streams_[stream.value]) return 0;
-  const auto& s = *streams_[stream.value];
-  auto rows = s.segments.size() + s.ready.size() + s.marks.size();
-  for (const auto& segment : s.segments) rows += segment.frames.size();
+  const auto* s = streams_.find(stream);
+  if (!s) return 0;
+  auto rows = s->segments.size() + s->ready.size() + s->marks.size();
+  for (const auto& segment : s->segments) rows += segment.frames.size();
   return rows;
 }
 

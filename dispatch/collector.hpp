@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,11 +10,13 @@
 #include "dispatch/actions.hpp"
 #include "dispatch/ledger.hpp"
 #include "dispatch/limits.hpp"
+#include "dispatch/stream_table.hpp"
 
 namespace penstock::dispatch {
 
 struct collector_config {
-  /// Frames per stream given to the sinks and not yet acknowledged. Beyond it a lossless stream waits.
+  /// Frames per stream given to the sinks and not yet acknowledged. Beyond it a lossless stream waits, as would a
+  /// request.
   std::size_t sink_window = 256;
   /// Live: results in order that wait for room in the window; beyond it the oldest is dropped (`slow_sink`).
   std::size_t sink_pending = 32;
@@ -36,6 +37,8 @@ struct ignored_outcomes {
 /// presentation order, so a decoded frame proves that everything shown before it in its segment is known; and as no
 /// codec reorders by more than 16 frames, more than 16 later ones prove it as well. Frames of a segment wait until the
 /// segment before is closed and empty.
+///
+/// A request is in order like a lossless stream and has no checkpoints.
 ///
 /// Expectations must come in the order of the segmenter's events, and an outcome after its frame's expectation.
 /// Actions are appended to `out`. O(log n) per frame, n = frames of one segment under way. Not thread-safe.
@@ -84,6 +87,7 @@ class collector {
 
   [[nodiscard]] const ledger& ledger_of(core::stream_id stream) const;
   [[nodiscard]] const ignored_outcomes& ignored() const noexcept { return ignored_; }
+  [[nodiscard]] std::size_t count_streams() const noexcept { return streams_.size(); }
 
   /// Frames under way, counted in the tables and not by the books; linear. With it tests check the ledger.
   [[nodiscard]] std::uint64_t count_in_flight(core::stream_id stream) const;
@@ -95,7 +99,6 @@ class collector {
   struct stream_state;
   struct segment_state;
 
-  stream_state* find(core::stream_id stream) noexcept;
   void advance(stream_state& stream, actions& out);
   bool release_next(stream_state& stream, segment_state& segment, actions& out);
   static void drop(stream_state& stream, segment_state& segment, std::uint32_t ordinal, core::drop_reason reason);
@@ -104,7 +107,7 @@ class collector {
 
   collector_config config_;
   std::uint32_t epoch_;
-  std::vector<std::unique_ptr<stream_state>> streams_;
+  stream_table<stream_state> streams_;
   ignored_outcomes ignored_;
 };
 

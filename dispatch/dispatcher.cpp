@@ -8,18 +8,12 @@
 
 namespace penstock::dispatch {
 
-dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch) : state_{std::make_unique<state>()} {
-  state_->config = config;
-  state_->epoch = epoch;
-}
+dispatcher::dispatcher(dispatcher_config config, std::uint32_t epoch)
+    : state_{std::make_unique<state>(config, epoch)} {}
 
 dispatcher::~dispatcher() = default;
 dispatcher::dispatcher(dispatcher&&) noexcept = default;
 dispatcher& dispatcher::operator=(dispatcher&&) noexcept = default;
-
-stream_state* dispatcher::state::find(core::stream_id id) noexcept {
-  return id.value < streams.size() ? streams[id.value].get() : nullptr;
-}
 
 segment_state* dispatcher::state::find(core::segment_id id) noexcept {
   auto* s = id.epoch == epoch ? find(id.stream) : nullptr;
@@ -37,15 +31,11 @@ segment_state* dispatcher::state::held_by(core::worker_id worker, core::segment_
 
 void dispatcher::add_stream(core::stream_id stream, const stream_limits& limits, actions& out,
                             std::uint64_t first_segment) {
-  auto& streams = state_->streams;
-  if (streams.size() <= stream.value) streams.resize(stream.value + 1);
-  assert(!streams[stream.value]);
-  auto& s = streams[stream.value];
-  s = std::make_unique<stream_state>();
-  s->id = stream;
-  s->limits = limits;
-  s->segments = window<segment_state>{first_segment};
-  state_->top_up(*s, out);
+  auto& s = state_->streams.add(stream, {});
+  s.id = stream;
+  s.limits = limits;
+  s.segments = window<segment_state>{first_segment};
+  state_->top_up(s, out);
 }
 
 void dispatcher::segment_opened(core::stream_id stream, std::uint64_t number, core::codec_ptr codec,
@@ -123,14 +113,37 @@ void dispatcher::stream_ended(core::stream_id stream, core::time_point, actions&
   if (s->live() && s->segments.empty()) state_->move_place(*s, nullptr);
 }
 
-void dispatcher::remove_stream(core::stream_id stream, core::time_point now, actions& out) {
+void dispatcher::remove_stream(core::stream_id stream, core::time_point now, actions& out, core::drop_reason why) {
   auto* s = state_->find(stream);
   if (!s) return;
-  for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
-    if (s->segments.contains(n)) state_->give_up(*s, n, core::drop_reason::shutdown, out);
-  if (s->live()) state_->move_place(*s, nullptr);
-  state_->streams[stream.value].reset();
-  state_->place_waiting(now, out);
+  const auto policy = s->limits.policy;
+  state_->give_up_all(*s, why, out);
+  state_->forget(*s);
+  state_->place_after(policy, now, out);
+}
+
+void dispatcher::forget_stream(core::stream_id stream) {
+  auto* s = state_->find(stream);
+  if (!s) return;
+  s->leaving = true;
+  if (s->segments.empty()) state_->forget(*s);
+}
+
+/// `s` is gone afterwards, and so is every list's entry of it.
+void dispatcher::state::forget(stream_state& s) {
+  if (s.live()) move_place(s, nullptr);
+  if (s.in_turn) std::erase(turns, s.id);
+  if (s.unplaced) std::erase(unplaced, s.id);
+  streams.erase(s.id);
+}
+
+/// Those whose last lease has ended in another way than `segment_done`.
+void dispatcher::state::forget_leaving() {
+  std::vector<core::stream_id> gone;
+  streams.for_each([&](const stream_state& s) {
+    if (s.leaving && s.segments.empty()) gone.push_back(s.id);
+  });
+  for (const auto id : gone) forget(*find(id));
 }
 
 // ---- from workers
@@ -182,15 +195,18 @@ void dispatcher::segment_done(core::worker_id worker, core::segment_id segment, 
     state_->end_lease(s, *g);
     state_->finish_if_done(s, segment.number);
   }
-  state_->place_waiting(now, out);
+  const auto policy = s.limits.policy;
+  if (s.leaving && s.segments.empty()) state_->forget(s);
+  state_->place_after(policy, now, out);
 }
 
 void dispatcher::segment_failed(core::worker_id worker, core::segment_id segment, const core::error& why,
                                 core::time_point now, actions& out) {
   if (auto* w = state_->workers.find(worker)) state_->workers.heard(*w, now);
   if (!state_->held_by(worker, segment)) return;
-  state_->fail(*state_->find(segment.stream), segment.number, why.message, now, out);
-  state_->place_waiting(now, out);
+  auto& s = *state_->find(segment.stream);
+  state_->fail(s, segment.number, why.message, now, out);
+  state_->place_after(s.limits.policy, now, out);
 }
 
 bool dispatcher::may_have_outcome(core::result_id id) {
@@ -212,6 +228,7 @@ void dispatcher::frame_resolved(core::result_id id, core::time_point now, action
   g->suspect = false;
   g->kept.pass_processed(s->sums);
   if (g->leased() && g->kept.sums().bytes > state_->config.segment_retain_bytes) g->kept.let_go_processed(s->sums);
+  if (s->request() && g->waiting && g->kept.sums().pending == 0) state_->stop_waiting(*s, id.segment.number);
   state_->finish_if_done(*s, id.segment.number);
   state_->top_up(*s, out);
 }
@@ -227,37 +244,36 @@ void dispatcher::frames_settled(core::stream_id stream, std::uint32_t count, act
 
 void dispatcher::tick(core::time_point now, actions& out) {
   if (state_->deadline && now >= *state_->deadline) {
-    for (auto& s : state_->streams) {
-      if (!s) continue;
-      for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
-        if (s->segments.contains(n)) state_->give_up(*s, n, core::drop_reason::shutdown, out);
-    }
+    state_->streams.for_each([&](stream_state& s) { state_->give_up_all(s, core::drop_reason::shutdown, out); });
+    state_->forget_leaving();
     return;
   }
   state_->expire(now, out);
-  for (auto& s : state_->streams) {
-    if (!s || s->segments.empty()) continue;
-    if (s->live())
-      state_->shed_old(*s, now, out);
-    else
-      state_->unblock(*s, now, out);
-  }
+  state_->streams.for_each([&](stream_state& s) {
+    if (s.segments.empty()) return;
+    switch (s.limits.policy) {
+    case stream_policy::live: state_->shed_old(s, now, out); break;
+    case stream_policy::lossless: state_->unblock(s, now, out); break;
+    case stream_policy::request: state_->drop_overdue(s, now, out); break;
+    }
+  });
+  state_->forget_leaving();
   state_->place_waiting(now, out);
 }
 
 void dispatcher::shutdown(core::time_point now, core::time_point deadline, actions& out) {
   state_->deadline = deadline;
-  for (auto& s : state_->streams) {
-    if (!s) continue;
-    for (auto n = s->segments.first(); n < s->segments.end_number(); ++n)
-      if (s->segments.contains(n) && !s->segments[n].leased()) state_->give_up(*s, n, core::drop_reason::shutdown, out);
-  }
+  state_->streams.for_each([&](stream_state& s) {
+    for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+      if (s.segments.contains(n) && !s.segments[n].leased()) state_->give_up(s, n, core::drop_reason::shutdown, out);
+  });
   if (now >= deadline) tick(now, out);
 }
 
 bool dispatcher::idle() const noexcept {
-  return state_->leases == 0 && std::all_of(state_->streams.begin(), state_->streams.end(),
-                                            [](const auto& s) { return !s || s->sums.pending + s->sums.bytes == 0; });
+  std::size_t left = state_->leases;
+  state_->streams.for_each([&](const stream_state& s) { left += s.sums.pending + s.sums.bytes; });
+  return left == 0;
 }
 
 worker_load dispatcher::load_of(core::worker_id worker) const noexcept {
@@ -277,6 +293,10 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
   load.segments = s->segments.size();
   return load;
 }
+
+std::size_t dispatcher::count_streams() const noexcept { return state_->streams.size(); }
+
+std::size_t dispatcher::waiting_requests() const noexcept { return state_->requests.size() + state_->retried.size(); }
 
 std::uint64_t dispatcher::failed_leases() const noexcept { return state_->failed_leases; }
 

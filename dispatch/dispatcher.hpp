@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "core/packet.hpp"
+#include "core/result.hpp"
 #include "core/time.hpp"
 #include "dispatch/actions.hpp"
 #include "dispatch/limits.hpp"
@@ -22,9 +23,10 @@ struct worker_capacity {
 
 /// Where a worker stands, for metrics.
 struct worker_load {
-  std::uint32_t bulk = 0;   ///< lossless segments leased to it
-  std::uint32_t live = 0;   ///< live streams that have their place there
-  std::uint32_t credit = 0; ///< lossless segments it would still take
+  std::uint32_t bulk = 0;     ///< lossless segments leased to it
+  std::uint32_t live = 0;     ///< live streams that have their place there
+  std::uint32_t credit = 0;   ///< lossless segments it would still take
+  std::uint32_t requests = 0; ///< leased to it
 };
 
 /// Where a stream stands, for metrics.
@@ -55,6 +57,11 @@ struct ignored_reports {
 /// equal), streams in turn, oldest segment first. Live: a stream has its place at one worker and keeps it while that
 /// keeps up. Live streams are placed before lossless segments.
 ///
+/// Requests are placed before both, the earliest deadline first, each with the least loaded worker that has fewer than
+/// `dispatcher_config::requests_per_worker` of them and takes anything at all. They use no credit, so however many
+/// there are, lossless segments get their workers as without them. Only a worker that is kept for a suspect segment
+/// gets no requests, as one of them might kill it.
+///
 /// **Failures.** A failure that a worker reports, an end with wanted frames left, and a stall count against the
 /// segment; the `attempts`-th in a row without a new result between them quarantines it: what is left of it is dropped
 /// (`poison`), and its stream goes on. A worker's death is weak evidence, as bystanders die too: after `attempts` - 1
@@ -62,9 +69,11 @@ struct ignored_reports {
 /// deaths there quarantine it. Where nothing was heard of the worker since it got the segment it may have been dead
 /// before, so that death counts a quarter. A death that was none (`worker_returned`) counts a quarter too. A live
 /// segment is given up to the next keyframe instead (`shed`), as fresh frames are worth more than knowing who is to
-/// blame.
+/// blame. A request that fails goes to another worker, like a lossless segment; where that would be suspect it is put
+/// into quarantine at once (`poison`): its client can send it again, and others' work is not risked for it.
 ///
-/// **Push-back and shedding.** See `stream_limits`.
+/// **Push-back and shedding.** See `stream_limits`. A request is never shed and needs no grants. Once its deadline has
+/// passed it is dropped (`deadline`), by `tick` or when it would get a worker, and leaves the worker it has.
 ///
 /// Of one segment, `frame_resolved` must be fed before the `segment_done` of the worker that sent the outcome, as they
 /// left the worker: let both take the same way.
@@ -94,8 +103,11 @@ class dispatcher {
   void segment_closed(core::stream_id stream, std::uint64_t number, core::time_point now, actions& out);
   /// No more packets come; what is under way goes on.
   void stream_ended(core::stream_id stream, core::time_point now, actions& out);
-  /// Gives up what is under way (`shutdown`) and forgets the stream.
-  void remove_stream(core::stream_id stream, core::time_point now, actions& out);
+  /// Gives up what is under way, for the reason `why`, and forgets the stream.
+  void remove_stream(core::stream_id stream, core::time_point now, actions& out,
+                     core::drop_reason why = core::drop_reason::shutdown);
+  /// Forgets a stream that has ended and of which every frame has its fate, as soon as its last lease has ended.
+  void forget_stream(core::stream_id stream);
 
   // ---- from workers
 
@@ -129,8 +141,8 @@ class dispatcher {
 
   // ---- time
 
-  /// Expires workers, stalled leases and old live frames. To be called several times in the shortest of the configured
-  /// times, e.g. every 100 ms. Linear in workers and streams.
+  /// Expires workers, stalled leases, requests and old live frames. To be called several times in the shortest of the
+  /// configured times, e.g. every 100 ms. Linear in workers and streams.
   void tick(core::time_point now, actions& out);
 
   /// No new leases and grants; segments without a worker are dropped at once (`shutdown`), and at `deadline` (by
@@ -141,6 +153,8 @@ class dispatcher {
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
   [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
+  [[nodiscard]] std::size_t count_streams() const noexcept;
+  [[nodiscard]] std::size_t waiting_requests() const noexcept;
   [[nodiscard]] const ignored_reports& ignored() const noexcept;
   /// Leases that ended without all results, for whatever reason but that their worker gave them back.
   [[nodiscard]] std::uint64_t failed_leases() const noexcept;

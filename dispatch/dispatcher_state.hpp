@@ -2,13 +2,15 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/retained_packets.hpp"
+#include "dispatch/stream_table.hpp"
 #include "dispatch/window.hpp"
 #include "dispatch/worker_table.hpp"
 
@@ -30,7 +32,7 @@ struct segment_state {
   std::uint32_t deaths = 0;               ///< of its workers, likewise, in quarters
   std::uint32_t lonely_deaths = 0;        ///< likewise, of workers that had nothing else
   std::uint32_t streak = 0;               ///< counts the rows
-  bool waiting = false;                   ///< in its stream's queue or among the suspects
+  bool waiting = false;                   ///< in its stream's queue, among the suspects, or among the requests
   bool suspect = false;
 
   [[nodiscard]] bool leased() const noexcept { return holder != no_worker; }
@@ -50,9 +52,15 @@ struct stream_state {
   bool in_turn = false;              ///< has its turn among streams with a queue
   bool unplaced = false;             ///< live: among those that wait for a worker with room
   bool ended = false;
+  bool leaving = false; ///< to be forgotten once its last lease has ended
 
   [[nodiscard]] bool live() const noexcept { return limits.policy == stream_policy::live; }
+  [[nodiscard]] bool lossless() const noexcept { return limits.policy == stream_policy::lossless; }
+  [[nodiscard]] bool request() const noexcept { return limits.policy == stream_policy::request; }
 };
+
+/// Requests that wait for a worker, the earliest deadline first, older ones first where equal.
+using request_queue = std::set<std::pair<core::time_point, core::segment_id>>;
 
 /// How a worker went.
 enum class loss : std::uint8_t {
@@ -70,12 +78,17 @@ struct blame {
 };
 
 struct dispatcher::state {
+  state(const dispatcher_config& limits, std::uint32_t life)
+      : config{limits}, epoch{life}, workers{limits.requests_per_worker} {}
+
   dispatcher_config config;
   std::uint32_t epoch = 0;
-  std::vector<std::unique_ptr<stream_state>> streams;
+  stream_table<stream_state> streams;
   worker_table workers;
   std::deque<core::stream_id> turns;      ///< lossless streams with waiting segments
   std::vector<core::stream_id> unplaced;  ///< live streams that need a worker with room
+  request_queue requests;                 ///< those that any worker may have
+  request_queue retried;                  ///< those that are to avoid the worker that failed them
   std::vector<core::segment_id> suspects; ///< waiting for a worker of their own
   core::worker_id reserved = no_worker;   ///< the worker kept for suspects
   std::optional<core::segment_id> alone;  ///< the suspect it works on
@@ -85,7 +98,7 @@ struct dispatcher::state {
   std::deque<std::pair<core::worker_id, std::vector<blame>>> absent; ///< the last ones lost, that may return
   std::optional<core::time_point> deadline;                          ///< set by shutdown
 
-  stream_state* find(core::stream_id id) noexcept;
+  stream_state* find(core::stream_id id) noexcept { return streams.find(id); }
   segment_state* find(core::segment_id id) noexcept;
   /// The segment if the worker holds it; otherwise counts what the worker said of it as ignored.
   segment_state* held_by(core::worker_id worker, core::segment_id id) noexcept;
@@ -93,11 +106,16 @@ struct dispatcher::state {
     return {s.id, epoch, number};
   }
 
+  void forget(stream_state& s);
+  void forget_leaving();
+
   // leasing.cpp: who gets what
   [[nodiscard]] bool needs_worker(const segment_state& g) const noexcept;
   [[nodiscard]] std::optional<std::uint64_t> oldest_pending(const stream_state& s) const noexcept;
   void want_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out);
   void place_waiting(core::time_point now, actions& out);
+  void place_after(stream_policy ended, core::time_point now, actions& out);
+  void stop_waiting(stream_state& s, std::uint64_t number);
   void lease(stream_state& s, std::uint64_t number, worker_state& w, core::time_point now, actions& out);
   void end_lease(stream_state& s, segment_state& g);
   void finish_if_done(stream_state& s, std::uint64_t number);
@@ -112,6 +130,7 @@ struct dispatcher::state {
   void quarantine_segment(stream_state& s, std::uint64_t number, std::string why, actions& out);
   void drop_pending(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
   void give_up(stream_state& s, std::uint64_t number, core::drop_reason reason, actions& out);
+  void give_up_all(stream_state& s, core::drop_reason reason, actions& out);
   void move_place(stream_state& s, worker_state* to);
   void expire(core::time_point now, actions& out);
 
@@ -120,8 +139,12 @@ struct dispatcher::state {
   [[nodiscard]] std::optional<core::time_point> lag_since(const stream_state& s) const;
   [[nodiscard]] bool should_shed(const stream_state& s, core::time_point now) const;
   void shed_old(stream_state& s, core::time_point now, actions& out);
+  [[nodiscard]] static bool overdue(const stream_state& s, core::time_point now) noexcept;
+  void drop_overdue(stream_state& s, core::time_point now, actions& out);
 
  private:
+  request_queue& queue_of(const segment_state& g) noexcept { return g.avoid == no_worker ? requests : retried; }
+  void place_requests(core::time_point now, actions& out);
   void place_live(core::time_point now, actions& out);
   void place_suspects(core::time_point now, actions& out);
   void place_bulk(core::time_point now, actions& out);

@@ -42,6 +42,10 @@ void dispatcher::state::die(stream_state& s, std::uint64_t number, unsigned weig
       give_up(s, number, core::drop_reason::shed, out);
       return;
     }
+    if (s.request() && g.deaths >= enough) {
+      quarantine_segment(s, number, "its workers died", out);
+      return;
+    }
     if (g.lonely_deaths >= enough) {
       quarantine_segment(s, number, "its workers died, the last of them with nothing else to do", out);
       return;
@@ -90,8 +94,9 @@ void dispatcher::state::lose_worker(core::worker_id worker, loss how, core::time
   if (absent.size() > most_absent) absent.pop_front();
   if (reserved == worker) release_reserved();
   workers.remove(worker);
-  for (auto& s : streams)
-    if (s && s->place == worker) s->place = no_worker;
+  streams.for_each([&](stream_state& s) {
+    if (s.place == worker) s.place = no_worker;
+  });
   place_waiting(now, out);
 }
 
@@ -134,10 +139,16 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
     out.emplace_back(revoke{g.holder, id_of(s, number)});
     end_lease(s, g);
   }
+  if (s.request() && g.waiting) stop_waiting(s, number);
   drop_pending(s, number, reason, out);
   if (!g.cut) g.cut = reason;
   g.waiting = false;
   finish_if_done(s, number);
+}
+
+void dispatcher::state::give_up_all(stream_state& s, core::drop_reason reason, actions& out) {
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+    if (s.segments.contains(n)) give_up(s, n, reason, out);
 }
 
 /// Silent workers, and segments that stand still on workers that are not.
@@ -169,6 +180,7 @@ void dispatcher::state::check_lease(core::segment_id id, core::time_point now, a
   auto* s = find(id.stream);
   auto* g = find(id);
   if (!g || !g->leased()) return;
+  // A request may stand behind others of its worker for as long as its deadline allows; a live stream must move on.
   const auto patience = s->live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
   const bool pending = g->kept.sums().pending > 0;
   if (!pending && !g->complete()) return;

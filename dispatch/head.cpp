@@ -1,6 +1,5 @@
 #include "dispatch/head.hpp"
 
-#include <cassert>
 #include <optional>
 #include <utility>
 
@@ -29,21 +28,18 @@ head::head(head_config config)
 // ---- sources
 
 void head::add_stream(core::stream_id stream, const stream_config& config, core::time_point now, actions& out) {
-  if (streams_.size() <= stream.value) streams_.resize(stream.value + 1);
-  assert(!streams_[stream.value]);
   const auto resume = config.limits.policy == stream_policy::lossless ? config.resume : std::nullopt;
   const auto from = resume.value_or(resume_point{});
-  streams_[stream.value] =
-      std::make_unique<stream_state>(stream_state{segmenter{config.codec, config.min_segment_packets},
-                                                  sampler{config.sample_frames_per_s, config.codec->frames_per_s},
-                                                  from.segment > 0 ? resume : std::nullopt, from.segment});
+  streams_.add(stream, {segmenter{config.codec, config.min_segment_packets},
+                        sampler{config.sample_frames_per_s, config.codec->frames_per_s},
+                        from.segment > 0 ? resume : std::nullopt, from.segment});
   collector_.add_stream(stream, config.limits.policy, from);
   dispatcher_.add_stream(stream, config.limits, dispatcher_actions_, from.segment);
   settle(now, out);
 }
 
 void head::push(core::stream_id stream, const core::packet_ptr& packet, core::time_point now, actions& out) {
-  if (auto* s = find(stream); s && !s->ended) {
+  if (auto* s = streams_.find(stream); s && !s->ended) {
     s->cutter.push(packet, segment_events_);
     route_segments(stream, *s, now, out);
     ++s->packets;
@@ -51,14 +47,14 @@ void head::push(core::stream_id stream, const core::packet_ptr& packet, core::ti
 }
 
 void head::set_codec(core::stream_id stream, core::codec_ptr codec, core::time_point now, actions& out) {
-  if (auto* s = find(stream); s && !s->ended) {
+  if (auto* s = streams_.find(stream); s && !s->ended) {
     s->cutter.set_codec(std::move(codec), segment_events_);
     route_segments(stream, *s, now, out);
   }
 }
 
 void head::finish(core::stream_id stream, core::time_point now, actions& out) {
-  auto* s = find(stream);
+  auto* s = streams_.find(stream);
   if (!s || s->ended) return;
   s->ended = true;
   if (std::exchange(s->resume, std::nullopt)) out.emplace_back(source_changed{stream});
@@ -70,18 +66,19 @@ void head::finish(core::stream_id stream, core::time_point now, actions& out) {
   settle(now, out);
 }
 
-void head::cancel(core::stream_id stream, core::time_point now, actions& out) {
-  if (!find(stream)) return;
+void head::cancel(core::stream_id stream, core::time_point now, actions& out, core::drop_reason why) {
+  if (!streams_.find(stream)) return;
   // Nothing more is sent; packets that the source pushes from now on are ignored.
-  dispatcher_.remove_stream(stream, now, dispatcher_actions_);
+  dispatcher_.remove_stream(stream, now, dispatcher_actions_, why);
   settle(now, out);
   finish(stream, now, out);
 }
 
 void head::remove_stream(core::stream_id stream) {
-  if (!find(stream)) return;
+  if (!streams_.find(stream)) return;
   collector_.remove_stream(stream);
-  streams_[stream.value].reset();
+  dispatcher_.forget_stream(stream);
+  streams_.erase(stream);
 }
 
 // ---- workers
@@ -148,10 +145,6 @@ void head::shutdown(core::time_point now, core::time_point deadline, actions& ou
 }
 
 // ---- inside
-
-head::stream_state* head::find(core::stream_id stream) noexcept {
-  return stream.value < streams_.size() ? streams_[stream.value].get() : nullptr;
-}
 
 /// Announces what the segmenter said to the collector first, then to the dispatcher.
 void head::route_segments(core::stream_id stream, stream_state& s, core::time_point now, actions& out) {

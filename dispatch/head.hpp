@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -10,6 +10,7 @@
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/sampler.hpp"
 #include "dispatch/segmenter.hpp"
+#include "dispatch/stream_table.hpp"
 
 namespace penstock::dispatch {
 
@@ -56,8 +57,9 @@ class head {
   void set_codec(core::stream_id stream, core::codec_ptr codec, core::time_point now, actions& out);
   /// The source has ended.
   void finish(core::stream_id stream, core::time_point now, actions& out);
-  /// Ends the stream and gives up what is under way (`shutdown`); `stream_finished` still comes.
-  void cancel(core::stream_id stream, core::time_point now, actions& out);
+  /// Ends the stream and gives up what is under way, for the reason `why`; `stream_finished` still comes.
+  void cancel(core::stream_id stream, core::time_point now, actions& out,
+              core::drop_reason why = core::drop_reason::shutdown);
   /// Frees a finished stream and its ledger.
   void remove_stream(core::stream_id stream);
 
@@ -87,6 +89,7 @@ class head {
 
   [[nodiscard]] const dispatcher& dispatching() const noexcept { return dispatcher_; }
   [[nodiscard]] const collector& collecting() const noexcept { return collector_; }
+  [[nodiscard]] std::size_t count_streams() const noexcept { return streams_.size(); }
 
  private:
   struct stream_state {
@@ -98,7 +101,6 @@ class head {
     bool ended = false;
   };
 
-  stream_state* find(core::stream_id stream) noexcept;
   void route_segments(core::stream_id stream, stream_state& s, core::time_point now, actions& out);
   void pass_over(core::stream_id stream, stream_state& s, const segment_event& event);
   void settle(core::time_point now, actions& out);
@@ -106,7 +108,7 @@ class head {
   std::uint32_t epoch_;
   dispatcher dispatcher_;
   collector collector_;
-  std::vector<std::unique_ptr<stream_state>> streams_;
+  stream_table<stream_state> streams_;
   std::vector<segment_event> segment_events_;
   dispatcher::actions dispatcher_actions_;
   dispatcher::actions dispatcher_work_;

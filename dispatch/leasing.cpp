@@ -28,7 +28,16 @@ void dispatcher::state::want_lease(stream_state& s, std::uint64_t number, core::
     }
     return;
   }
+  if (overdue(s, now)) {
+    give_up(s, number, core::drop_reason::deadline, out);
+    return;
+  }
   g.waiting = true;
+  if (s.request()) {
+    queue_of(g).emplace(s.limits.deadline.value_or(core::time_point::max()), id_of(s, number));
+    place_requests(now, out);
+    return;
+  }
   if (g.suspect) {
     suspects.push_back(id_of(s, number));
   } else {
@@ -43,9 +52,48 @@ void dispatcher::state::want_lease(stream_state& s, std::uint64_t number, core::
 }
 
 void dispatcher::state::place_waiting(core::time_point now, actions& out) {
-  if (!unplaced.empty()) place_live(now, out);
   if (!suspects.empty() || reserved != no_worker) place_suspects(now, out);
+  place_requests(now, out);
+  if (!unplaced.empty()) place_live(now, out);
   if (!turns.empty()) place_bulk(now, out);
+}
+
+/// A lease of a stream of this kind has ended. Requests come and go by the thousand, so the end of one does only what
+/// it may have made room for.
+void dispatcher::state::place_after(stream_policy ended, core::time_point now, actions& out) {
+  if (ended != stream_policy::request) {
+    place_waiting(now, out);
+    return;
+  }
+  if (!suspects.empty()) place_suspects(now, out);
+  place_requests(now, out);
+}
+
+/// Leases requests while there is room, the earliest deadline first. One that is to avoid a worker may have to wait for
+/// another; those without a choice do not wait for it.
+void dispatcher::state::place_requests(core::time_point now, actions& out) {
+  for (bool choosy = true; workers.has_request_room();) {
+    const bool retry = choosy && !retried.empty() && (requests.empty() || *retried.begin() < *requests.begin());
+    auto& queue = retry ? retried : requests;
+    if (queue.empty()) return;
+    const auto id = queue.begin()->second;
+    auto& s = *find(id.stream);
+    if (overdue(s, now)) {
+      give_up(s, id.number, core::drop_reason::deadline, out);
+    } else if (auto* w = workers.next_for_request(s.segments[id.number].avoid)) {
+      queue.erase(queue.begin());
+      lease(s, id.number, *w, now, out);
+    } else {
+      choosy = false;
+    }
+  }
+}
+
+/// A request leaves its queue without a lease.
+void dispatcher::state::stop_waiting(stream_state& s, std::uint64_t number) {
+  auto& g = s.segments[number];
+  queue_of(g).erase({s.limits.deadline.value_or(core::time_point::max()), id_of(s, number)});
+  g.waiting = false;
 }
 
 void dispatcher::state::place_live(core::time_point now, actions& out) {
@@ -125,7 +173,7 @@ void dispatcher::state::place_suspects(core::time_point now, actions& out) {
     w->reserved = true;
     workers.update(*w);
   }
-  if (w->load.bulk > 0 || w->load.credit == 0) return;
+  if (w->load.bulk + w->load.requests > 0 || w->load.credit == 0) return;
   alone = *next;
   suspects.erase(next);
   lease(*find(alone->stream), alone->number, *w, now, out);
@@ -181,12 +229,15 @@ void dispatcher::state::lease(stream_state& s, std::uint64_t number, worker_stat
   g.waiting = false;
   w.leases.push_back(id);
   ++leases;
-  if (!s.live()) {
+  if (s.lossless()) {
     ++w.load.bulk;
     --w.load.credit;
     workers.update(w);
+  } else if (s.request()) {
+    ++w.load.requests;
+    workers.update(w);
   }
-  out.emplace_back(send_open{w.id, id, g.codec, s.live()});
+  out.emplace_back(send_open{w.id, id, g.codec, !s.lossless()});
   const auto& packets = g.kept.packets();
   for (auto n = packets.first(); n < packets.end_number(); ++n)
     out.emplace_back(send_packet{w.id, id, static_cast<std::uint32_t>(n), packets[n].packet, packets[n].pending});
@@ -207,7 +258,7 @@ void dispatcher::state::end_lease(stream_state& s, segment_state& g) {
   }
   w->leases.pop_back();
   if (s.live()) return;
-  --w->load.bulk;
+  --(s.request() ? w->load.requests : w->load.bulk);
   workers.update(*w);
 }
 
@@ -215,6 +266,7 @@ void dispatcher::state::end_lease(stream_state& s, segment_state& g) {
 void dispatcher::state::finish_if_done(stream_state& s, std::uint64_t number) {
   auto& g = s.segments[number];
   if (!g.complete() || g.kept.sums().pending > 0) return;
+  if (s.request() && g.waiting) stop_waiting(s, number);
   g.kept.clear(s.sums);
   while (!s.segments.empty()) {
     const auto& front = s.segments.front();

@@ -21,14 +21,19 @@ core::expected<void> stream_limits::validate() const {
       .and_then([&] { return at_least("max_lag (ms)", max_lag.count(), 1); })
       .and_then([&] { return at_least("steal_after (ms)", steal_after.count(), 1); })
       .and_then([&] { return at_least("read_ahead", read_ahead, min_read_ahead); })
-      .and_then([&] { return at_least("read_ahead_bytes", read_ahead_bytes, 1); });
+      .and_then([&] { return at_least("read_ahead_bytes", read_ahead_bytes, 1); })
+      .and_then([&]() -> core::expected<void> {
+        if (!deadline || policy == stream_policy::request) return {};
+        return core::fail(core::errc::bad_config, "deadline: only requests have one");
+      });
 }
 
 core::expected<void> dispatcher_config::validate() const {
   return at_least("lease_timeout (ms)", lease_timeout.count(), 1)
       .and_then([&] { return at_least("stall_timeout (ms)", stall_timeout.count(), 1); })
       .and_then([&] { return at_least("attempts", attempts, 1); })
-      .and_then([&] { return at_least("segment_retain_bytes", segment_retain_bytes, 1); });
+      .and_then([&] { return at_least("segment_retain_bytes", segment_retain_bytes, 1); })
+      .and_then([&] { return at_least("requests_per_worker", requests_per_worker, 1); });
 }
 
 } // namespace penstock::dispatch

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "core/error.hpp"
+#include "core/time.hpp"
 
 namespace penstock::dispatch {
 
@@ -12,6 +14,7 @@ namespace penstock::dispatch {
 enum class stream_policy : std::uint8_t {
   live,     ///< frames are shed, so that results stay fresh
   lossless, ///< the source is held back, so that no frame is lost
+  request,  ///< one picture for which somebody waits, until its deadline
 };
 
 /// How much of a stream may be under way.
@@ -31,6 +34,10 @@ struct stream_limits {
   /// Lossless: bytes of packets read and not processed; yields to `min_read_ahead`.
   std::size_t read_ahead_bytes = 24U << 20U;
 
+  /// Request: from then on nobody waits any more, and what has no result is dropped (`deadline`). Without one somebody
+  /// waits for ever. Others have none.
+  std::optional<core::time_point> deadline;
+
   [[nodiscard]] core::expected<void> validate() const;
 };
 
@@ -48,6 +55,9 @@ struct dispatcher_config {
   /// Beyond this many bytes of one segment its processed beginning is let go, so an endless group of pictures needs no
   /// endless memory. Costs: when its worker dies, the rest of that segment is dropped (`poison`).
   std::size_t segment_retain_bytes = 64U << 20U;
+  /// Requests that a worker has at a time, beside its lossless segments and live streams. More keeps workers busy over
+  /// long links; fewer leaves the choice of the next one, by deadline, to the head for longer.
+  std::uint32_t requests_per_worker = 16;
 
   [[nodiscard]] core::expected<void> validate() const;
 };

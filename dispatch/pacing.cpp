@@ -6,7 +6,7 @@ namespace penstock::dispatch {
 
 /// Grants a lossless source what fits into its limits, in portions.
 void dispatcher::state::top_up(stream_state& s, actions& out) {
-  if (s.live() || s.ended || deadline) return;
+  if (!s.lossless() || s.ended || deadline) return;
   const auto room = [](std::size_t limit, std::size_t used) {
     return static_cast<std::int64_t>(limit) - static_cast<std::int64_t>(used);
   };
@@ -36,6 +36,19 @@ bool dispatcher::state::should_shed(const stream_state& s, core::time_point now)
   if (s.sums.pending >= s.limits.queue) return true;
   const auto lag = lag_since(s);
   return lag && now - *lag > s.limits.max_lag / 2;
+}
+
+/// Whether it is a request for which nobody waits any more.
+bool dispatcher::state::overdue(const stream_state& s, core::time_point now) noexcept {
+  return s.request() && s.limits.deadline && now >= *s.limits.deadline;
+}
+
+/// What of a request has its result only lacks its worker's word that it is done, and keeps its lease.
+void dispatcher::state::drop_overdue(stream_state& s, core::time_point now, actions& out) {
+  if (!overdue(s, now)) return;
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+    if (s.segments.contains(n) && s.segments[n].kept.sums().pending > 0)
+      give_up(s, n, core::drop_reason::deadline, out);
 }
 
 /// A live stream beyond its lag starts anew at its next keyframe: open segments end here, waiting ones are dropped.

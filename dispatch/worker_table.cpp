@@ -11,6 +11,13 @@ std::uint64_t share(std::uint32_t used, std::uint32_t capacity) noexcept {
   return (std::uint64_t{used} << 24U) / std::max<std::uint32_t>(capacity, 1);
 }
 
+bool takes_requests(const worker_state& w) noexcept { return w.capacity.bulk > 0 || w.capacity.live > 0; }
+
+/// How much a worker has to do beside live streams, relative to what it can.
+std::uint64_t backlog(const worker_state& w) noexcept {
+  return share(w.load.bulk + w.load.requests, w.capacity.bulk > 0 ? w.capacity.bulk : w.capacity.live);
+}
+
 } // namespace
 
 void worker_ranking::update(position& at, core::worker_id worker, std::optional<std::uint64_t> backlog) {
@@ -45,6 +52,7 @@ void worker_table::add(core::worker_id id, worker_capacity capacity, core::time_
   worker.capacity = capacity;
   worker.last_seen = now;
   if (capacity.bulk > 0) ++bulk_workers_;
+  if (takes_requests(worker)) ++request_workers_;
   update(worker);
 }
 
@@ -52,26 +60,32 @@ void worker_table::remove(core::worker_id id) {
   const auto at = workers_.find(id);
   auto& worker = at->second;
   if (worker.capacity.bulk > 0 && !worker.draining) --bulk_workers_;
+  if (takes_requests(worker) && !worker.draining) --request_workers_;
   bulk_.update(worker.bulk_position, id, std::nullopt);
   live_.update(worker.live_position, id, std::nullopt);
+  requests_.update(worker.request_position, id, std::nullopt);
   workers_.erase(at);
 }
 
 void worker_table::update(worker_state& w) {
   std::optional<std::uint64_t> bulk;
   std::optional<std::uint64_t> live;
+  std::optional<std::uint64_t> requests;
   if (!w.draining && !w.quiet) {
     if (w.load.credit > 0 && !w.reserved) bulk = share(w.load.bulk, w.capacity.bulk);
     if (w.load.live < w.capacity.live) live = share(w.load.live, w.capacity.live);
+    if (w.load.requests < most_requests_ && takes_requests(w) && !w.reserved) requests = backlog(w);
   }
   bulk_.update(w.bulk_position, w.id, bulk);
   live_.update(w.live_position, w.id, live);
+  requests_.update(w.request_position, w.id, requests);
 }
 
 void worker_table::drain(worker_state& w) {
   if (w.draining) return;
   w.draining = true;
   if (w.capacity.bulk > 0) --bulk_workers_;
+  if (takes_requests(w)) --request_workers_;
   update(w);
 }
 
@@ -100,11 +114,18 @@ worker_state* worker_table::next_for_live(core::worker_id avoid) noexcept {
   return best == ranks.end() ? nullptr : find({best->second});
 }
 
+worker_state* worker_table::next_for_request(core::worker_id avoid) noexcept {
+  const auto& ranks = requests_.ranks();
+  auto best = ranks.begin();
+  if (best != ranks.end() && best->second == avoid.value && request_workers_ > 1) ++best;
+  return best == ranks.end() ? nullptr : find({best->second});
+}
+
 worker_state* worker_table::next_to_reserve() noexcept {
   worker_state* best = nullptr;
   for_each([&](worker_state& w) {
     if (w.draining || w.quiet || w.capacity.bulk == 0) return;
-    if (!best || share(w.load.bulk, w.capacity.bulk) < share(best->load.bulk, best->capacity.bulk)) best = &w;
+    if (!best || backlog(w) < backlog(*best)) best = &w;
   });
   return best;
 }

@@ -36,15 +36,19 @@ struct worker_state {
   core::time_point last_seen{};
   bool draining = false;
   bool quiet = false;    ///< silent for half a lease timeout: gets nothing
-  bool reserved = false; ///< for a suspect segment: gets no other lossless one
+  bool reserved = false; ///< for a suspect segment: gets no other lossless one, and no request
   std::vector<core::segment_id> leases;
   worker_ranking::position bulk_position;
   worker_ranking::position live_position;
+  worker_ranking::position request_position;
 };
 
 /// All workers, and which of them is next for a segment. After a change to a worker's load or flags call `update`.
 class worker_table {
  public:
+  /// `most_requests`: that a worker has at a time.
+  explicit worker_table(std::uint32_t most_requests) noexcept : most_requests_{most_requests} {}
+
   worker_state* find(core::worker_id id) noexcept;
   [[nodiscard]] const worker_state* find(core::worker_id id) const noexcept;
 
@@ -61,11 +65,16 @@ class worker_table {
   /// The worker with room for a live stream and the least of them relative to its capacity; another than `avoid`.
   [[nodiscard]] worker_state* next_for_live(core::worker_id avoid) noexcept;
 
+  /// The worker with room for a request and the fewest segments, requests and lossless ones, relative to its capacity.
+  /// Another than `avoid`, unless there is no other to wait for.
+  [[nodiscard]] worker_state* next_for_request(core::worker_id avoid) noexcept;
+
   /// The worker that is likely to be empty first.
   [[nodiscard]] worker_state* next_to_reserve() noexcept;
 
   [[nodiscard]] bool has_bulk_room() const noexcept { return !bulk_.empty(); }
   [[nodiscard]] bool has_live_room() const noexcept { return !live_.empty(); }
+  [[nodiscard]] bool has_request_room() const noexcept { return !requests_.empty(); }
 
   template <class F>
   void for_each(F&& f) {
@@ -74,9 +83,12 @@ class worker_table {
 
  private:
   std::map<core::worker_id, worker_state> workers_; ///< those that are in: ids are never used again
-  std::uint32_t bulk_workers_ = 0;                  ///< that take lossless segments at all
+  std::uint32_t most_requests_;
+  std::uint32_t bulk_workers_ = 0;    ///< that take lossless segments at all
+  std::uint32_t request_workers_ = 0; ///< that take anything
   worker_ranking bulk_;
   worker_ranking live_;
+  worker_ranking requests_;
 };
 
 /// No worker has this id.

@@ -22,6 +22,9 @@ namespace {
 /// No decoder holds back more frames than this (H.264 and HEVC: 16), so a packet overtaken by more is lost.
 constexpr int most_reordered = 16;
 
+/// Of a JPEG: encoders make about ten, and each costs as much as a plain picture.
+constexpr std::size_t most_scans = 64;
+
 AVCodecID codec_id(const std::string& name) {
   const auto* known = avcodec_descriptor_get_by_name(name.c_str());
   return known ? known->id : AV_CODEC_ID_NONE;
@@ -73,6 +76,7 @@ struct decoder::impl {
 
   core::expected<void> start(const core::codec_description& description);
   core::expected<void> feed(const core::packet& source, std::int64_t number);
+  core::expected<void> decode(const core::packet& whole, std::int64_t number);
   core::expected<void> collect();
   void settle(std::int64_t number, core::expected<core::frame_ptr> outcome);
   core::expected<void> take(av_ptr<AVFrame> frame);
@@ -234,13 +238,30 @@ core::expected<void> decoder::send(const core::packet& packet, std::uint64_t key
       self.settle(number, core::fail(core::errc::corrupt, "the JPEG has no end"));
       return {};
     }
+    if (self.codec == "mjpeg" && count_jpeg_scans(packet.bytes) > most_scans) {
+      self.settle(number, core::fail(core::errc::corrupt, "the JPEG goes over its picture too often"));
+      return {};
+    }
+    if (self.codec == "png") {
+      if (auto shown = png_without_texts(packet.bytes); !shown.empty()) {
+        shown.resize(shown.size() + core::packet_padding_bytes);
+        const auto kept = std::make_shared<const std::vector<std::byte>>(std::move(shown));
+        auto bare = packet;
+        bare.bytes = std::span{*kept}.first(kept->size() - core::packet_padding_bytes);
+        bare.owner = kept;
+        return self.decode(bare, number);
+      }
+    }
   }
-  auto done = self.feed(packet, number);
-  if (done) done = self.collect();
-  self.unusable = !done;
-  return done;
+  return self.decode(packet, number);
 }
 
+core::expected<void> decoder::impl::decode(const core::packet& whole, std::int64_t number) {
+  auto done = feed(whole, number);
+  if (done) done = collect();
+  unusable = !done;
+  return done;
+}
 std::optional<decoded> decoder::receive() {
   auto& ready = impl_->ready;
   if (ready.empty()) return std::nullopt;

@@ -77,4 +77,19 @@ picture_packet read_picture(const std::string& path, std::uint64_t max_pixels) {
   return {std::move(packet), codec_named(codec)};
 }
 
+core::expected<picture_packet> picture_in_memory(std::string bytes) {
+  const auto size = bytes.size();
+  bytes.append(core::packet_padding_bytes, '\0');
+  auto kept = std::make_shared<const std::string>(std::move(bytes));
+  auto packet = std::make_shared<core::packet>();
+  packet->bytes = std::as_bytes(std::span{kept->data(), size});
+  const auto codec = picture_codec(packet->bytes);
+  if (codec.empty()) return core::fail(core::errc::unsupported, "it is no JPEG, PNG, WebP or BMP picture");
+  packet->owner = std::move(kept);
+  packet->access = core::random_access::closed;
+  packet->disposable = true;
+  packet->captured = core::clock::now();
+  return picture_packet{std::move(packet), codec_named(codec)};
+}
+
 } // namespace penstock::media

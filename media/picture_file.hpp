@@ -5,14 +5,9 @@
 #include <cstdint>
 #include <string>
 
-#include "core/packet.hpp"
+#include "media/picture_packet.hpp"
 
 namespace penstock::media {
-
-struct picture_packet {
-  std::shared_ptr<core::packet> packet; ///< without times
-  core::codec_ptr codec;                ///< the same pointer for every picture of a codec
-};
 
 /// Reads a picture. One that cannot be read gives a damaged packet without bytes; of one beyond `max_pixels`, only the
 /// headers, from which the decoder says so.

@@ -114,4 +114,29 @@ bool jpeg_is_complete(bytes_view b) noexcept {
   return false;
 }
 
+std::size_t count_jpeg_scans(bytes_view b) noexcept {
+  std::size_t scans = 0;
+  for (auto at = b.begin(); (at = std::find(at, b.end(), std::byte{0xff})) != b.end();)
+    if (++at != b.end() && *at == std::byte{0xda}) ++scans;
+  return scans;
+}
+
+std::vector<std::byte> png_without_texts(bytes_view b) {
+  constexpr std::size_t signature = 8;
+  constexpr std::size_t around = 12; // length, kind and checksum of a chunk
+  std::vector<std::byte> out;
+  std::size_t kept = 0; // all before is in `out`, or there is nothing to leave out yet
+  for (auto at = signature; b.size() >= at + around;) {
+    const std::size_t length = std::size_t{be32(b, at)} + around;
+    if (length > b.size() - at) break;
+    if (has(b, at + 4, "zTXt") || has(b, at + 4, "iTXt") || has(b, at + 4, "iCCP")) {
+      out.insert(out.end(), b.begin() + static_cast<std::ptrdiff_t>(kept), b.begin() + static_cast<std::ptrdiff_t>(at));
+      kept = at + length;
+    }
+    at += length;
+  }
+  if (kept > 0) out.insert(out.end(), b.begin() + static_cast<std::ptrdiff_t>(kept), b.end());
+  return out;
+}
+
 } // namespace penstock::media

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace penstock::media {
 
@@ -27,5 +28,12 @@ struct picture_header {
 
 /// Whether a JPEG has its end marker behind the start of its scan, which decoders do not insist on.
 [[nodiscard]] bool jpeg_is_complete(std::span<const std::byte> bytes) noexcept;
+
+/// How often a JPEG goes over its picture: 1, or about ten times where it is progressive. Linear in `bytes`.
+[[nodiscard]] std::size_t count_jpeg_scans(std::span<const std::byte> bytes) noexcept;
+
+/// A PNG without the parts that are compressed and not shown (texts, colour profiles), which decoders unpack to any
+/// size; empty where it has none of them.
+[[nodiscard]] std::vector<std::byte> png_without_texts(std::span<const std::byte> bytes);
 
 } // namespace penstock::media

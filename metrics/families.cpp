@@ -50,6 +50,7 @@ constexpr std::array all_families{
                 "do not hold any more (not_held), results of frames that nobody was sent (not_sent), more credit than "
                 "they declared (excess_credit); and what workers said that had been given up (late)"},
     family_info{"penstock_dispatch_waiting_segments", "gauge", "", "Segments that no worker holds"},
+    family_info{"penstock_dispatch_waiting_requests", "gauge", "", "Pictures with a deadline that no worker holds"},
     family_info{"penstock_dispatch_workers", "gauge", "", "Workers that take leases"},
     family_info{"penstock_sink_written_results_total", "counter", "sink", "Results written"},
     family_info{"penstock_sink_failed_results_total", "counter", "sink", "Results that could not be written"},
@@ -61,6 +62,31 @@ constexpr std::array all_families{
                 "What links did not take: messages for a peer whose queue is full, messages that are not of the "
                 "protocol, connections with a key that is not listed or that ended before they said anything (early)"},
     family_info{"penstock_link_lost_connections_total", "counter", "", "Connections that ended or were given up"},
+    family_info{"penstock_http_connections", "gauge", "", "Open connections at the HTTP door"},
+    family_info{"penstock_http_requests_total", "counter", "route,method,status", "Requests answered"},
+    family_info{"penstock_http_request_duration_seconds", "histogram", "route,method",
+                "From a request's last header to the last byte of its answer; streams of events, previews and results "
+                "are not in it"},
+    family_info{"penstock_http_refused_total", "counter", "reason", "Requests and connections turned away at the door"},
+    family_info{"penstock_http_body_bytes_total", "counter", "direction", "Bytes of bodies"},
+    family_info{"penstock_http_event_readers", "gauge", "", "Readers of /v1/events"},
+    family_info{"penstock_http_preview_viewers", "gauge", "", "Viewers of previews"},
+    family_info{"penstock_http_lost_events_total", "counter", "", "Events that slow readers missed"},
+    family_info{"penstock_http_certificate_failures_total", "counter", "",
+                "Changed certificates that could not be used; the one before stays"},
+    family_info{"penstock_jobs_queued", "gauge", "", "Durable jobs that wait, when they were last looked over"},
+    family_info{"penstock_jobs_running", "gauge", "", "Durable jobs that this process works on"},
+    family_info{"penstock_jobs_accepted_total", "counter", "", "Jobs accepted at this process's door"},
+    family_info{
+        "penstock_jobs_attempts_total", "counter", "end",
+        "Attempts of this process that ended: done, failed, cancelled, given_back, or its lease went to another "
+        "(lost)"},
+    family_info{"penstock_jobs_expired_leases_total", "counter", "",
+                "Leases that this process found run out: of workers that died or hung, its own or others'"},
+    family_info{"penstock_jobs_dead_total", "counter", "reason",
+                "Jobs that became dead letters: their input cannot be worked on (the error's name), their attempts are "
+                "used up (attempts), their workers were lost too often (lost)"},
+    family_info{"penstock_jobs_duration_seconds", "histogram", "", "From a job's acceptance to its result"},
 };
 
 const family_info& info_of(std::string_view name) {
@@ -84,6 +110,12 @@ const prometheus::Histogram::BucketBoundaries& duration_buckets() {
 
 const prometheus::Histogram::BucketBoundaries& batch_buckets() {
   static const prometheus::Histogram::BucketBoundaries buckets{1, 2, 4, 8, 16, 32, 64, 128};
+  return buckets;
+}
+
+const prometheus::Histogram::BucketBoundaries& job_buckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{1,   2,   5,    10,   20,   60,    120,
+                                                               300, 600, 1800, 3600, 7200, 21600, 86400};
   return buckets;
 }
 
@@ -193,6 +225,7 @@ dispatch_series registry::dispatch() {
   series.excess_credit = ignored("excess_credit");
   series.late_reports = ignored("late");
   series.waiting = impl_->make_gauge("penstock_dispatch_waiting_segments");
+  series.waiting_requests = impl_->make_gauge("penstock_dispatch_waiting_requests");
   series.workers = impl_->make_gauge("penstock_dispatch_workers");
   return series;
 }
@@ -219,6 +252,54 @@ link_series registry::links() {
   series.refused_early = of("penstock_link_refused_total", "reason", "early");
   series.lost = impl_->make_counter("penstock_link_lost_connections_total");
   return series;
+}
+
+http_series registry::http() {
+  http_series series;
+  series.connections = impl_->make_gauge("penstock_http_connections");
+  series.received_bytes = impl_->make_counter("penstock_http_body_bytes_total", {{"direction", "received"}});
+  series.sent_bytes = impl_->make_counter("penstock_http_body_bytes_total", {{"direction", "sent"}});
+  series.event_readers = impl_->make_gauge("penstock_http_event_readers");
+  series.preview_viewers = impl_->make_gauge("penstock_http_preview_viewers");
+  series.lost_events = impl_->make_counter("penstock_http_lost_events_total");
+  series.certificate_failures = impl_->make_counter("penstock_http_certificate_failures_total");
+  return series;
+}
+
+counter registry::http_requests(const std::string& route, const std::string& method, int status) {
+  return impl_->make_counter("penstock_http_requests_total",
+                             {{"route", route}, {"method", method}, {"status", std::to_string(status)}});
+}
+
+histogram registry::http_duration(const std::string& route, const std::string& method) {
+  return impl_->make_histogram("penstock_http_request_duration_seconds", latency_buckets(),
+                               {{"route", route}, {"method", method}});
+}
+
+counter registry::http_refused(const std::string& reason) {
+  return impl_->make_counter("penstock_http_refused_total", {{"reason", reason}});
+}
+
+job_series registry::jobs() {
+  job_series series;
+  series.queued = impl_->make_gauge("penstock_jobs_queued");
+  series.running = impl_->make_gauge("penstock_jobs_running");
+  series.accepted = impl_->make_counter("penstock_jobs_accepted_total");
+  const auto ended = [this](const char* end) {
+    return impl_->make_counter("penstock_jobs_attempts_total", {{"end", end}});
+  };
+  series.done = ended("done");
+  series.failed = ended("failed");
+  series.cancelled = ended("cancelled");
+  series.given_back = ended("given_back");
+  series.lost = ended("lost");
+  series.expired = impl_->make_counter("penstock_jobs_expired_leases_total");
+  series.duration = impl_->make_histogram("penstock_jobs_duration_seconds", job_buckets());
+  return series;
+}
+
+counter registry::jobs_dead(const std::string& reason) {
+  return impl_->make_counter("penstock_jobs_dead_total", {{"reason", reason}});
 }
 
 void registry::set_build_info(const std::string& version) {

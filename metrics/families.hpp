@@ -69,6 +69,7 @@ struct dispatch_series {
   counter excess_credit;      ///< beyond what a worker declared
   counter late_reports;       ///< results and ends by workers that were given up
   gauge waiting;              ///< segments that no worker holds
+  gauge waiting_requests;
   gauge workers;
 };
 
@@ -92,6 +93,32 @@ struct link_series {
   counter lost;          ///< connections that ended without a word
 };
 
+/// The series of the HTTP door. Requests have series of their own (`registry::http_requests`,
+/// `registry::http_duration`).
+struct http_series {
+  gauge connections;
+  counter received_bytes; ///< of bodies
+  counter sent_bytes;     ///< of bodies
+  gauge event_readers;
+  gauge preview_viewers;
+  counter lost_events; ///< that slow readers missed
+  counter certificate_failures;
+};
+
+/// The series of durable jobs.
+struct job_series {
+  gauge queued;
+  gauge running; ///< in this process
+  counter accepted;
+  counter done;
+  counter failed;
+  counter cancelled;
+  counter given_back;
+  counter lost;
+  counter expired;    ///< leases of whatever process that had run out
+  histogram duration; ///< acceptance → done, in seconds
+};
+
 /// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`
 /// streams have their own series; the rest share the label `other`, so that a scrape stays bounded.
 class registry {
@@ -107,6 +134,15 @@ class registry {
   [[nodiscard]] dispatch_series dispatch();
   [[nodiscard]] sink_series sink(const std::string& kind);
   [[nodiscard]] link_series links();
+  [[nodiscard]] http_series http();
+  /// `route` is a pattern such as `/v1/jobs/{id}`, never a path that a client made up.
+  [[nodiscard]] counter http_requests(const std::string& route, const std::string& method, int status);
+  [[nodiscard]] histogram http_duration(const std::string& route, const std::string& method);
+  [[nodiscard]] counter http_refused(const std::string& reason);
+
+  [[nodiscard]] job_series jobs();
+  /// `reason`: why a job is dead, of a fixed set of words.
+  [[nodiscard]] counter jobs_dead(const std::string& reason);
 
   /// Records what is running, as `penstock_build_info` and `penstock_model_info` (value 1, facts in labels).
   void set_build_info(const std::string& version);

@@ -12,6 +12,8 @@ void counter::add(double amount) const {
 
 double counter::value() const { return impl_ == nullptr ? 0 : impl_->Value(); }
 
+double gauge::value() const { return impl_ == nullptr ? 0 : impl_->Value(); }
+
 void gauge::set(double value) const {
   if (impl_ != nullptr) impl_->Set(value);
 }

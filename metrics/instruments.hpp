@@ -27,6 +27,7 @@ class gauge {
   explicit gauge(prometheus::Gauge* impl) noexcept : impl_{impl} {}
   void set(double value) const;
   void add(double amount) const;
+  [[nodiscard]] double value() const;
 
  private:
   prometheus::Gauge* impl_ = nullptr;

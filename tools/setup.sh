@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what Penstock needs on Debian 12 or 13 (as root, or with sudo), and nothing that is there already:
-#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, test, bench, bundle
+#   tools/setup.sh GROUP…     groups of tools/packages.txt: build, torch, demo, live, test, bench, bundle
 # ONNX Runtime comes from Debian where Debian has it; otherwise its headers (Debian 13's package) and its library (the
-# npm package onnxruntime-node) are unpacked into .deps/, which git ignores. Nothing of that touches the system.
+# npm package onnxruntime-node) are unpacked into .deps/, which git ignores. Nothing of that touches the system. For tests
+# the emulator of Azure's storage (the npm package azurite) goes there, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 onnxruntime_version=1.30.0
+azurite_version=3.35.0
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -136,7 +138,21 @@ setup_onnxruntime() {
   printf '%s\n' "$onnxruntime_version" > .deps/onnxruntime/VERSION
 }
 
+setup_azurite() {
+  [ "$(cat .deps/azurite/VERSION 2>/dev/null)" = "$azurite_version" ] && return
+  say "fetching azurite $azurite_version into .deps/"
+  command -v npm >/dev/null || apt_install npm
+  rm -rf .deps/azurite
+  mkdir -p .deps/azurite
+  npm install --silent --no-audit --no-fund --prefix .deps/azurite "azurite@$azurite_version" >/dev/null
+  [ -x .deps/azurite/node_modules/.bin/azurite ] || die "the npm package azurite holds no azurite"
+  printf '%s\n' "$azurite_version" > .deps/azurite/VERSION
+}
+
 [ $# -gt 0 ] || set -- build
 [ -r /etc/debian_version ] || die "made for Debian 12 and 13; install the packages of tools/packages.txt by hand here"
 install_groups "$@"
 setup_onnxruntime
+for group in "$@"; do
+  [ "$group" != test ] || setup_azurite
+done

@@ -33,10 +33,10 @@ build_asan() { configure_and_build asan; }
 test_asan() { ctest --test-dir build/asan --output-on-failure -j "$jobs" -L 'unit|simulation|hostile'; }
 
 build_tsan() {
-  configure_and_build tsan --target test_metrics test_transport test_actors
+  configure_and_build tsan --target test_metrics test_transport test_actors test_gateway
 }
 test_tsan() {
-  ctest --test-dir build/tsan --output-on-failure -R '^(metrics|transport|actors)$'
+  ctest --test-dir build/tsan --output-on-failure -R '^(metrics|transport|actors|gateway)$'
 }
 
 build_fuzz() {
@@ -47,7 +47,7 @@ build_fuzz() {
 test_fuzz() {
   local corpus=build/fuzz/corpus target
   build/fuzz/fuzz_seeds "$corpus"
-  for target in bundle:40 push:15 keys:5; do
+  for target in bundle:35 push:10 keys:5 http:10; do
     (cd build/fuzz && ./fuzz_"${target%:*}" -max_total_time="${target#*:}" -max_len=65536 -verbosity=0 \
       -print_final_stats=1 "corpus/${target%:*}")
   done

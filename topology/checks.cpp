@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "topology/check_http.hpp"
 #include "topology/check_nodes.hpp"
 #include "topology/expand.hpp"
 #include "topology/findings.hpp"
@@ -30,6 +31,11 @@ void check_file(const findings& find, const std::string& path, const fs::path& f
   } else if (fs::is_directory(status)) {
     find.error(path, fmt::format("'{}' is a folder; allowed: a file", file.string()));
   }
+}
+
+/// Whether clients of the HTTP door get results.
+bool has_door(const config& c) {
+  return std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
 }
 
 bool accepts_any(const config& c) {
@@ -78,9 +84,7 @@ std::vector<stream_source> check_streams(const config& c, bool check_files, cons
       find.error(path + ".uri", sources.error().message);
     }
   }
-  const auto serves =
-      accepts_any(c) || std::any_of(c.nodes.begin(), c.nodes.end(), [](const auto& n) { return !n.http.empty(); });
-  if (c.streams.empty() && !serves)
+  if (c.streams.empty() && !accepts_any(c) && !has_door(c))
     find.error("streams", "has no stream; allowed: at least one, or a role with http, or with ingest that accepts any");
   return all;
 }
@@ -148,7 +152,8 @@ void check_sinks(const config& c, const std::vector<stream_source>& streams, con
     }
     if (s.fps && s.kind == "jsonl") find.note(fmt::format("sinks.{}.fps", i), "the kind 'jsonl' has no use for it");
   }
-  if (c.sinks.empty()) find.note("sinks", "there are none: results are counted, not written");
+  const auto answers_only = c.streams.empty() && has_door(c);
+  if (c.sinks.empty() && !answers_only) find.note("sinks", "there are none: results are counted, not written");
 }
 
 void check_jobs(const config& c, const findings& find) {
@@ -163,7 +168,6 @@ void check_jobs(const config& c, const findings& find) {
 
 /// Keys of the contract that need commands which this version does not have.
 void note_later_parts(const config& c, const findings& find) {
-  if (c.jobs) find.note("jobs", "this version has no durable jobs");
   if (c.scaling) find.note("scaling", "this version does not start or stop machines");
 }
 
@@ -182,6 +186,7 @@ void check(const config& c, bool check_files, read_context& context) {
   }
   check_sinks(c, streams, find);
   check_nodes(c, find);
+  check_http(c, check_files, find);
   check_jobs(c, find);
   note_later_parts(c, find);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "topology/http_config.hpp"
 #include "topology/limits_config.hpp"
 #include "topology/nodes_config.hpp"
 #include "topology/results_config.hpp"
@@ -30,6 +31,7 @@ struct config {
   limits_config limits{};
   metrics_config metrics{};
   std::vector<node_config> nodes{}; ///< empty: everything in one process
+  http_config http{};
   security_config security{};
   std::optional<jobs_config> jobs{};
   std::optional<scaling_config> scaling{};

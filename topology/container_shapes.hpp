@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "topology/json_forms.hpp"
 #include "topology/shape.hpp"
 
 namespace penstock::topology {
@@ -33,9 +34,10 @@ class list_shape final : public shape<std::vector<T>> {
   }
 
   std::string allowed(const vocabulary& words) const override { return "a list; each item: " + item_->allowed(words); }
+  bool is_secret() const override { return item_->is_secret(); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"type", {"array", "null"}}, {"items", item_->json_schema(words)}};
+    return json_forms::list(item_->json_schema(words));
   }
 
   bool is_section() const override { return item_->is_section(); }
@@ -47,6 +49,32 @@ class list_shape final : public shape<std::vector<T>> {
 
  private:
   shape_of<T> item_;
+};
+
+/// A list for which `[all]` stands, too: of everything that may be in it.
+template <class T>
+class all_or_list_shape final : public shape<std::vector<T>> {
+ public:
+  all_or_list_shape(std::vector<T> everything, shape_of<std::vector<T>> list)
+      : everything_{std::move(everything)}, list_{std::move(list)} {}
+
+  bool read(const node& n, const std::string& path, std::vector<T>& out, read_context& context) const override {
+    const auto is_all = n.items.size() == 1 && n.items.front().type == node::kind::scalar && n.items[0].text == "all";
+    if (!is_all) return list_->read(n, path, out, context);
+    out = everything_;
+    return true;
+  }
+
+  node write(const std::vector<T>& value, path_style style) const override { return list_->write(value, style); }
+  std::string allowed(const vocabulary& words) const override { return "[all], or " + list_->allowed(words); }
+
+  nlohmann::ordered_json json_schema(const vocabulary& words) const override {
+    return json_forms::all_or(list_->json_schema(words));
+  }
+
+ private:
+  std::vector<T> everything_;
+  shape_of<std::vector<T>> list_;
 };
 
 /// A map with keys of the user's choice, each read into a `T` that keeps its key in a member.
@@ -61,8 +89,7 @@ class named_shape final : public shape<std::vector<T>> {
     out.clear();
     for (const auto& e : n.entries) {
       if (const auto* first = n.find(e.key); first != &e) {
-        context.problems.error(e.at, join(path, e.key),
-                               "the key '" + e.key + "' stands twice, first in line " + std::to_string(first->at.line));
+        report_twice(*first, e, join(path, e.key), context);
         continue;
       }
       auto& item = out.emplace_back();
@@ -84,7 +111,7 @@ class named_shape final : public shape<std::vector<T>> {
   }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"type", {"object", "null"}}, {"additionalProperties", item_->json_schema(words)}};
+    return json_forms::map(item_->json_schema(words));
   }
 
   bool is_section() const override { return item_->is_section(); }
@@ -150,7 +177,7 @@ class short_form_shape final : public shape<T> {
   bool is_section() const override { return inner_->is_section(); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"anyOf", {{{"type", "string"}}, inner_->json_schema(words)}}};
+    return json_forms::text_or(inner_->json_schema(words));
   }
 
   void sections(const std::string& path, const std::string& doc, const vocabulary& words,
@@ -182,7 +209,7 @@ class auto_shape final : public shape<std::optional<T>> {
   std::string hint(const node& n, const vocabulary& words) const override { return inner_->hint(n, words); }
 
   nlohmann::ordered_json json_schema(const vocabulary& words) const override {
-    return {{"anyOf", {{{"const", "auto"}}, inner_->json_schema(words)}}};
+    return json_forms::auto_or(inner_->json_schema(words));
   }
 
  private:

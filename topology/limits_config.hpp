@@ -20,6 +20,7 @@ struct dispatch_config {
   duration stall_timeout = std::chrono::seconds{60};     ///< a worker without progress on a segment loses it
   duration steal_after = std::chrono::milliseconds{500}; ///< backlog at which a live stream moves to another worker
   read_ahead_config read_ahead{};
+  int requests = 16;                ///< pictures with a deadline that one worker has at a time
   std::int64_t retain = 64LL << 20; ///< bytes kept of one open segment for a second attempt
 
   bool operator==(const dispatch_config&) const = default;

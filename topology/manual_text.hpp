@@ -102,6 +102,23 @@ nodes:
   CPU for a moment to learn its input; one that only decodes does not load it.
 - Frames before a link are decoded on the CPU.
 
+## The HTTP door
+
+`http` at the head's role opens [the door](http.md); the section `http` says who may come in and how much of what:
+
+```yaml
+nodes:
+  head: {stages: [all], http: "0.0.0.0:8080"}
+http:
+  tokens: [{name: shop, sha256: "${SHOP_TOKEN_SHA256}", scopes: [detect]}]
+  tls: {certificate: cert.pem, key: key.pem}
+  limits: {image: 8MiB}
+```
+
+- With a door, `streams` and `sinks` may be empty: the answers are the results (`configs/images.yaml`).
+- No file holds a token, only its SHA-256: `printf %s TOKEN | sha256sum`.
+- Beyond loopback the door does not open without tokens, unless `security.insecure: true` is written out.
+
 ## Problems
 
 A wrong file is never run: every problem stands on standard error as `FILE:LINE:COLUMN: path: message`, with the value

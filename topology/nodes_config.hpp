@@ -71,7 +71,7 @@ struct metrics_config {
 /// CURVE keys of the links between machines.
 struct security_config {
   std::filesystem::path keys = "keys"; ///< folder
-  bool insecure = false;               ///< allow links beyond loopback without keys
+  bool insecure = false;               ///< allow links beyond loopback without keys, and a door without tokens
 
   bool operator==(const security_config&) const = default;
 };
@@ -99,6 +99,10 @@ struct job_blobs_config {
 struct jobs_config {
   job_queue_config queue{};
   job_blobs_config blobs{};
+  int concurrent = 2;                     ///< at the same time, on one head
+  int max_attempts = 5;                   ///< then a job is dead
+  std::filesystem::path spool = "spool";  ///< folder
+  std::int64_t spool_bytes = 64LL << 30U; ///< of inputs in it
 
   bool operator==(const jobs_config&) const = default;
 };

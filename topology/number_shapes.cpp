@@ -166,14 +166,17 @@ const quantity bytes{{{"B", 1},
                      false};
 const quantity pixels{{{"px", 1}, {"kpx", 1'000}, {"Mpx", 1'000'000}}, false};
 
-shape_of<std::int64_t> whole_quantity(const quantity& q, std::int64_t least, std::string_view example) {
+shape_of<std::int64_t> whole_quantity(const quantity& q, std::int64_t least, std::int64_t most,
+                                      std::string_view example) {
+  const auto open = most == std::numeric_limits<std::int64_t>::max();
   return make<std::int64_t>({.parse =
-                                 [&q, least](std::string_view s) {
+                                 [&q, least, most](std::string_view s) {
                                    const auto v = q.parse(s);
-                                   return v && *v >= least ? v : std::nullopt;
+                                   return v && *v >= least && *v <= most ? v : std::nullopt;
                                  },
                              .print = [&q](std::int64_t v) { return q.print(v); },
-                             .allowed = fmt::format("a size such as {}, from {}", example, q.print(least)),
+                             .allowed = fmt::format("a size such as {}, from {}{}", example, q.print(least),
+                                                    open ? "" : " to " + q.print(most)),
                              .schema = q.schema()});
 }
 
@@ -280,9 +283,13 @@ shape_of<duration> time_span(duration least) {
                          .schema = times.schema()});
 }
 
-shape_of<std::int64_t> byte_count(std::int64_t least) { return whole_quantity(bytes, least, "64MiB"); }
+shape_of<std::int64_t> byte_count(std::int64_t least, std::int64_t most) {
+  return whole_quantity(bytes, least, most, "64MiB");
+}
 
-shape_of<std::int64_t> pixel_count(std::int64_t least) { return whole_quantity(pixels, least, "64Mpx"); }
+shape_of<std::int64_t> pixel_count(std::int64_t least) {
+  return whole_quantity(pixels, least, std::numeric_limits<std::int64_t>::max(), "64Mpx");
+}
 
 shape_of<std::array<float, 3>> per_channel() { return std::make_shared<per_channel_shape>(); }
 

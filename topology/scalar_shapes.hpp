@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "topology/json_forms.hpp"
 #include "topology/shape.hpp"
 #include "topology/spelling.hpp"
 #include "topology/stages_config.hpp"
@@ -37,6 +39,12 @@ namespace penstock::topology {
 /// A stream's URI: paths are relative to the file, URLs stay as they are.
 [[nodiscard]] shape_of<std::string> uri();
 
+/// The SHA-256 of a secret, in hexadecimal. Messages do not show what was found: it may be the secret.
+[[nodiscard]] shape_of<std::string> sha256();
+
+/// A site whose pages may ask: `SCHEME://HOST[:PORT]`, or `*` for all.
+[[nodiscard]] shape_of<std::string> origin();
+
 [[nodiscard]] shape_of<bool> boolean();
 
 [[nodiscard]] shape_of<int> whole(int least, int most = std::numeric_limits<int>::max());
@@ -50,7 +58,8 @@ namespace penstock::topology {
 [[nodiscard]] shape_of<duration> time_span(duration least);
 
 /// `64MiB`.
-[[nodiscard]] shape_of<std::int64_t> byte_count(std::int64_t least);
+[[nodiscard]] shape_of<std::int64_t> byte_count(std::int64_t least,
+                                                std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
 /// `64Mpx`.
 [[nodiscard]] shape_of<std::int64_t> pixel_count(std::int64_t least);
@@ -65,7 +74,7 @@ namespace penstock::topology {
 template <class E>
 class choice_shape final : public shape<E> {
  public:
-  explicit choice_shape(std::vector<std::pair<std::string, E>> names) : names_{std::move(names)} {}
+  explicit choice_shape(std::vector<std::pair<std::string_view, E>> names) : names_{std::move(names)} {}
 
   bool read(const node& n, const std::string& /*path*/, E& out, read_context& /*context*/) const override {
     if (n.type != node::kind::scalar) return false;
@@ -80,7 +89,7 @@ class choice_shape final : public shape<E> {
 
   node write(const E& value, path_style /*style*/) const override {
     for (const auto& [word, v] : names_) {
-      if (v == value) return scalar(word);
+      if (v == value) return scalar(std::string{word});
     }
     return {};
   }
@@ -91,20 +100,20 @@ class choice_shape final : public shape<E> {
     return n.type == node::kind::scalar ? did_you_mean(n.text, known()) : std::string{};
   }
 
-  nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override { return {{"enum", known()}}; }
+  nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override { return json_forms::word(known()); }
 
  private:
   [[nodiscard]] std::vector<std::string> known() const {
     std::vector<std::string> result;
-    for (const auto& n : names_) result.push_back(n.first);
+    for (const auto& n : names_) result.emplace_back(n.first);
     return result;
   }
 
-  std::vector<std::pair<std::string, E>> names_;
+  std::vector<std::pair<std::string_view, E>> names_; ///< literals
 };
 
 template <class E>
-[[nodiscard]] shape_of<E> choice(std::vector<std::pair<std::string, E>> names) {
+[[nodiscard]] shape_of<E> choice(std::vector<std::pair<std::string_view, E>> names) {
   return std::make_shared<choice_shape<E>>(std::move(names));
 }
 

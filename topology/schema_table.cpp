@@ -3,27 +3,14 @@
 #include <memory>
 
 #include "topology/container_shapes.hpp"
+#include "topology/http_table.hpp"
+#include "topology/make_shapes.hpp"
 #include "topology/scalar_shapes.hpp"
 
 namespace penstock::topology {
 namespace {
 
 using std::chrono::milliseconds;
-
-template <class C>
-std::shared_ptr<object_shape<C>> object() {
-  return std::make_shared<object_shape<C>>();
-}
-
-template <class T>
-shape_of<std::optional<T>> automatic(shape_of<T> inner) {
-  return std::make_shared<auto_shape<T>>(std::move(inner));
-}
-
-template <class T, class S>
-shape_of<std::vector<T>> list_of(std::shared_ptr<S> item) {
-  return std::make_shared<list_shape<T>>(shape_of<T>{std::move(item)});
-}
 
 auto devices() { return choice<device>({{"auto", device::automatic}, {"cpu", device::cpu}, {"cuda", device::cuda}}); }
 
@@ -177,6 +164,10 @@ auto dispatch() {
            "Age of a live stream's backlog at which its next segment goes to another worker.")
       .add("read_ahead", &dispatch_config::read_ahead, read_ahead,
            "How far a lossless source runs ahead of its results.")
+      .add("requests", &dispatch_config::requests, whole(1, 100'000),
+           "Pictures of `/v1/detect` that one worker has at a time. More keeps workers busy over long links, fewer "
+           "leaves "
+           "the choice of the next one, by deadline, to the head for longer.")
       .add("retain", &dispatch_config::retain, byte_count(1 << 20),
            "Bytes of one segment that are kept for another attempt.");
   return s;
@@ -245,22 +236,24 @@ auto role() {
            "values between 0 and 1 change by at most 0.00025, so boxes and scores may change in their last digits. "
            "Models "
            "that take another type than fp32 get theirs either way.");
+  const std::vector<std::pair<std::string_view, stage>> stages{
+      {"source", stage::source},       {"decode", stage::decode},           {"preprocess", stage::preprocess},
+      {"inference", stage::inference}, {"postprocess", stage::postprocess}, {"collector", stage::collector}};
+  std::vector<stage> every;
+  for (const auto& [word, value] : stages) every.push_back(value);
   auto s = object<node_config>();
   s->need(
        "stages", &node_config::stages,
-       list_of<stage>(choice<stage>({{"source", stage::source},
-                                     {"decode", stage::decode},
-                                     {"preprocess", stage::preprocess},
-                                     {"inference", stage::inference},
-                                     {"postprocess", stage::postprocess},
-                                     {"collector", stage::collector}})),
-       "What machines of the role run. The work (`decode` to `postprocess`) is done by one role, or cut in two: before "
-       "`preprocess`, where frames cross the link, or before `inference`, where tensors do.")
+       std::make_shared<all_or_list_shape<stage>>(std::move(every), list_of<stage>(choice<stage>(stages))),
+       "What machines of the role run; `[all]`: everything. The work (`decode` to `postprocess`) is done by one role, "
+       "or cut in two: before `preprocess`, where frames cross the link, or before `inference`, where tensors do.")
       .add("listen", &node_config::listen, tcp_address(),
            "Where the role waits for others: the head for workers; the second role of a cut for those of the first, "
            "which learn its machines' addresses from the head (port 0: any free one).")
       .add("dial", &node_config::dial, tcp_address(), "The head, that this role connects to.")
-      .add("http", &node_config::http, host_port(), "Address of the HTTP gateway.")
+      .add("http", &node_config::http, host_port(),
+           "Address of the HTTP door, at the role with `source`; "
+           "what it lets in is set under [`http`](#http). See [the HTTP door](http.md).")
       .add("ingest", &node_config::ingest, std::make_shared<short_form_shape<ingest_config>>("listen", ingest()),
            "Where programs push video; the address alone is enough. See [the protocol](protocol.md).")
       .add("scale", &node_config::scale, scale, "How many machines the role may have.")
@@ -271,7 +264,8 @@ auto role() {
 auto security() {
   auto s = object<security_config>();
   s->add("keys", &security_config::keys, path(), "Folder of the CURVE keys.")
-      .add("insecure", &security_config::insecure, boolean(), "Allow links beyond loopback without keys.");
+      .add("insecure", &security_config::insecure, boolean(),
+           "Allow links beyond loopback without keys, and an HTTP door beyond loopback without tokens.");
   return s;
 }
 
@@ -292,7 +286,16 @@ auto jobs() {
       .add("url", &job_blobs_config::url, text(true), "Address of `azure`.");
   auto s = object<jobs_config>();
   s->add("queue", &jobs_config::queue, queue, "The queue of durable jobs.")
-      .add("blobs", &jobs_config::blobs, blobs, "Inputs and results of durable jobs.");
+      .add("blobs", &jobs_config::blobs, blobs, "Inputs and results of durable jobs.")
+      .add("concurrent", &jobs_config::concurrent, whole(1, 256),
+           "Jobs that one head works on at the same time. Workers are shared by all of them.")
+      .add("max_attempts", &jobs_config::max_attempts, whole(1, 1000),
+           "Attempts after which a job is dead. A worker that is lost counts unless the job got further.")
+      .add("spool", &jobs_config::spool, path(),
+           "Folder for the inputs that are worked on, where `blobs` has no files on this machine. They are gone when "
+           "the program ends, however it does.")
+      .add("spool_bytes", &jobs_config::spool_bytes, byte_count(1 << 20),
+           "Their size, all together. A larger input is refused, others wait.");
   return s;
 }
 
@@ -330,6 +333,8 @@ std::unique_ptr<const object_shape<config>> make_config_shape() {
       .add("nodes", &config::nodes,
            std::make_shared<named_shape<node_config>>(&node_config::role, "ROLE", shape_of<node_config>{role()}),
            "Roles of machines, by name. Without roles everything runs in one process.")
+      .add("http", &config::http, http_shape(),
+           "The HTTP door, whose address is `nodes.ROLE.http`. See [its manual](http.md).")
       .add("security", &config::security, security(), "Keys of the links between machines.")
       .add("jobs", &config::jobs, std::make_shared<optional_shape<jobs_config>>(shape_of<jobs_config>{jobs()}),
            "Durable jobs.")

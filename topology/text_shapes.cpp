@@ -57,6 +57,27 @@ class text_shape final : public shape<std::string> {
   std::function<bool(std::string_view)> accepts_;
 };
 
+class sha256_shape final : public shape<std::string> {
+ public:
+  bool read(const node& n, const std::string& /*path*/, std::string& out, read_context& /*context*/) const override {
+    if (n.type != node::kind::scalar || n.text.size() != 64) return false;
+    const auto is_digit = [](unsigned char c) { return std::isxdigit(c) != 0; };
+    if (!std::all_of(n.text.begin(), n.text.end(), is_digit)) return false;
+    out = n.text;
+    return true;
+  }
+
+  node write(const std::string& value, path_style /*style*/) const override { return scalar(value); }
+  std::string allowed(const vocabulary& /*words*/) const override {
+    return "64 hexadecimal digits, as `printf %s TOKEN | sha256sum` prints them";
+  }
+  bool is_secret() const override { return true; }
+
+  nlohmann::ordered_json json_schema(const vocabulary& /*words*/) const override {
+    return {{"type", "string"}, {"pattern", R"(^([0-9A-Fa-f]{64}|.*\$\{.+\}.*)$)"}};
+  }
+};
+
 class word_shape final : public shape<std::string> {
  public:
   word_shape(std::vector<std::string> vocabulary::*known, std::vector<std::string> more)
@@ -176,6 +197,13 @@ bool is_name(std::string_view s) {
   return true;
 }
 
+bool is_origin(std::string_view s) {
+  if (s == "*") return true;
+  const auto scheme = s.find("://");
+  return scheme != std::string_view::npos && scheme > 0 && scheme + 3 < s.size() &&
+         s.find_first_of("/?#, \t\r\n", scheme + 3) == std::string_view::npos;
+}
+
 } // namespace
 
 shape_of<std::string> text(bool may_be_empty) {
@@ -199,6 +227,12 @@ shape_of<std::string> tcp_address() {
 
 shape_of<std::string> host_port() {
   return std::make_shared<text_shape>("HOST:PORT, or \"\" for none", true, is_host_port);
+}
+
+shape_of<std::string> sha256() { return std::make_shared<sha256_shape>(); }
+
+shape_of<std::string> origin() {
+  return std::make_shared<text_shape>("*, or SCHEME://HOST[:PORT] without a path", false, is_origin);
 }
 
 shape_of<std::filesystem::path> path(bool may_be_empty) { return std::make_shared<path_shape>(may_be_empty); }

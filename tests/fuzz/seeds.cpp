@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <map>
 #include <span>
 
 #include "tests/fuzz/input.hpp"
+#include "tests/unit/gateway/pictures.hpp"
 #include "tests/unit/transport/messages.hpp"
 #include "transport/keys.hpp"
 #include "transport/push.hpp"
@@ -71,5 +73,15 @@ int main(int argc, char** argv) {
   const auto pair = transport::make_key_pair();
   const auto text = fmt::format("# comment\n{}\r\n{}\n", pair.public_key, pair.secret_key);
   write(folder / "keys" / "pair", std::as_bytes(std::span{text}));
+  const auto form = "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"x\"\r\n\r\n" +
+                    test::jpeg_of(8, 8) + "\r\n--b--\r\n";
+  for (const auto& [name, bytes] : std::map<std::string, std::string>{{"form", form},
+                                                                      {"jpeg", test::jpeg_of(640, 360)},
+                                                                      {"png", test::png_of(640, 360)},
+                                                                      {"webp", test::webp_lossless_of(640, 360)},
+                                                                      {"target", "/v1/jobs?state=done&name=a%20b"},
+                                                                      {"frames", "\x89\x84mask1234\x81\x81mask1"}}) {
+    write(folder / "http" / name, std::as_bytes(std::span{bytes}));
+  }
   return 0;
 }

@@ -18,9 +18,16 @@ LAYERS = {
     "media": ["core"],
     "inference": ["core", "kernels"],
     "transport": ["core"],
-    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport"],
+    "jobs": ["core", "topology"],
+    "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs"],
+    "gateway": ["core", "metrics"],
+    "front": [
+        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
+        "actors", "gateway",
+    ],
     "cli": [
-        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "actors",
+        "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
+        "actors", "gateway", "front",
     ],
 }
 
@@ -38,6 +45,11 @@ LIBRARIES = {
     "prometheus-cpp": (r"prometheus/", ["metrics"]),
     "civetweb": (r"civetweb|CivetServer", ["metrics"]),
     "CLI11": (r"CLI/", ["cli"]),
+    "SQLite": (r"sqlite3", ["jobs"]),
+    "cnats": (r"nats(/nats)?\.h", ["jobs"]),
+    "libcurl": (r"curl/", ["jobs", "cli"]),
+    "Boost": (r"boost/", ["gateway"]),
+    "OpenSSL": (r"openssl/", ["gateway"]),
 }
 
 # vocabulary libraries of the whole house; core and dispatch know only the standard library and tl::expected

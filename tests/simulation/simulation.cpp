@@ -53,6 +53,8 @@ scenario draw(std::uint64_t seed, const faults& wrong) {
     config.min_segment_packets = rng.chance(0.2) ? 5 : 1;
     what.streams.emplace_back(config, shape);
   }
+  what.head.dispatcher.requests_per_worker = static_cast<std::uint32_t>(rng.between(1, 6));
+  if (rng.chance(0.6)) what.request_every_us = rng.between(20'000, 200'000);
   return what;
 }
 
@@ -64,6 +66,7 @@ struct fleet {
   std::uint64_t first = 0;
   std::uint64_t count = 100;
   bool quarantines = false; ///< some segments cannot be done
+  std::int64_t request_every_us = 0;
 };
 
 /// Runs the scenario; where it breaks a rule, runs it again for the trace of its last events.
@@ -98,12 +101,18 @@ world::counts survive_all(fleet worlds, const faults& wrong) {
     worlds.count = 1;
   }
   world::counts sum;
-  for (auto seed = worlds.first; seed < worlds.first + worlds.count; ++seed)
-    sum += survive(draw(seed, wrong), worlds.quarantines);
+  for (auto seed = worlds.first; seed < worlds.first + worlds.count; ++seed) {
+    auto what = draw(seed, wrong);
+    if (worlds.request_every_us > 0) what.request_every_us = worlds.request_every_us;
+    sum += survive(what, worlds.quarantines);
+  }
   UNSCOPED_INFO(worlds.count << " worlds, " << sum.events << " events, " << sum.head_crashes << " crashes of the head, "
                              << sum.resumed_streams << " streams resumed, " << sum.checkpoints << " checkpoints, "
                              << sum.stale_messages << " stale messages, " << sum.rejoined << " workers rejoined, "
-                             << sum.left << " left, " << sum.quarantined << " segments quarantined");
+                             << sum.left << " left, " << sum.quarantined << " segments quarantined; of " << sum.requests
+                             << " requests " << sum.requests_delivered << " delivered, " << sum.requests_late
+                             << " late, " << sum.requests_poisoned << " quarantined, " << sum.requests_again
+                             << " leased again");
   SUCCEED();
   return sum;
 }
@@ -201,4 +210,31 @@ TEST_CASE("head, workers and links may all fail at the same time") {
   const auto sum = survive_all({10'000'000, 100}, wrong);
   CHECK(struck(sum.resumed_streams));
   CHECK(struck(sum.rejoined));
+}
+
+TEST_CASE("under a flood of requests each ends once and in time, and lossless streams go on") {
+  const auto sum = survive_all({12'000'000, 25, false, 4000}, {});
+  CHECK(struck(sum.requests_delivered));
+  CHECK(struck(sum.requests_late));
+}
+
+TEST_CASE("requests end once and in time whatever happens to those that do them") {
+  faults wrong;
+  wrong.crash_every_us = 800'000;
+  wrong.pause_every_us = 800'000;
+  wrong.reset_every_us = 800'000;
+  wrong.leave_every_us = 800'000;
+  wrong.head_crash_every_us = 2'000'000;
+  wrong.lose_outcome = 0.01;
+  wrong.lose_packet = 0.01;
+  wrong.lose_done = 0.05;
+  wrong.duplicate = 0.05;
+  wrong.poison = 0.002;
+  wrong.fails = 0.01;
+  wrong.sink_fails = 0.02;
+  const auto sum = survive_all({13'000'000, 60, true, 20'000}, wrong);
+  CHECK(struck(sum.requests_delivered));
+  CHECK(struck(sum.requests_late));
+  CHECK(struck(sum.requests_poisoned));
+  CHECK(struck(sum.requests_again));
 }

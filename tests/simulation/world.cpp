@@ -24,6 +24,11 @@ world::counts& world::counts::operator+=(const counts& other) noexcept {
   checkpoints += other.checkpoints;
   rejoined += other.rejoined;
   left += other.left;
+  requests += other.requests;
+  requests_delivered += other.requests_delivered;
+  requests_late += other.requests_late;
+  requests_poisoned += other.requests_poisoned;
+  requests_again += other.requests_again;
   return *this;
 }
 
@@ -47,20 +52,27 @@ void world::run() {
   start_head();
   carry_out();
   misbehave();
+  if (what_.request_every_us > 0) ask();
   const auto done = [&] {
-    return head_ && std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->finished; });
+    return head_ && asked_.empty() &&
+           std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->finished; });
   };
   while (!done()) {
-    auto next = queue_.top();
-    queue_.pop();
-    now_us_ = next.at_us;
     require(now_us_ < 600'000'000, "progress once faults stop: the world stands still");
-    next.what();
-    carry_out();
-    ++counts_.events;
-    check();
+    step();
   }
   check_end();
+  wind_up();
+}
+
+void world::step() {
+  auto next = queue_.top();
+  queue_.pop();
+  now_us_ = next.at_us;
+  next.what();
+  carry_out();
+  ++counts_.events;
+  check();
 }
 
 void world::misbehave() {
@@ -100,6 +112,8 @@ void world::start_head() {
 void world::crash_head() {
   log("head dies");
   for (const auto& s : sources_) check_end_of_life(*s);
+  for (const auto id : asked_) requests_.at(id)->open = false; // their clients see it
+  asked_.clear();
   head_.reset();
   actions_.clear();
   ++life_;
@@ -125,7 +139,7 @@ void world::crash_head() {
 
 void world::tick() {
   head_->tick(now(), actions_);
-  in_this_life(now_us_ + 50'000, [this] { tick(); });
+  in_this_life(now_us_ + tick_us, [this] { tick(); });
 }
 
 // ---- the head's wishes
@@ -136,7 +150,12 @@ void world::carry_out() {
     actions_.clear();
     for (auto& wish : actions) {
       std::visit(overloaded{
-                     [&](const send_open& m) { to_worker(m.worker, [this, m](worker& w) { open(w, m); }); },
+                     [&](const send_open& m) {
+                       auto& s = stream_of(m.segment.stream);
+                       require(m.live == (s.live() || s.request()), "workers know for what somebody waits");
+                       if (s.request()) check_lease(s);
+                       to_worker(m.worker, [this, m](worker& w) { open(w, m); });
+                     },
                      [&](const send_packet& m) {
                        if (faulty() && rng_.chance(what_.wrong.lose_packet)) return;
                        to_worker(m.worker, [this, m](worker& w) { decode(w, m); });
@@ -147,20 +166,23 @@ void world::carry_out() {
                        to_worker(m.worker, [this, m](worker& w) { drop_task(w, m.segment); });
                      },
                      [&](const grant& m) {
-                       auto& s = *sources_[m.stream.value];
+                       auto& s = stream_of(m.stream);
+                       require(!s.live() && !s.request(), "grants are for lossless streams");
                        const bool idle = s.granted == 0;
                        s.granted += m.packets;
                        if (idle) in_this_life(now_us_ + 1, [this, &s] { push_lossless(s); });
                      },
                      [&](const quarantine& m) {
                        log("quarantine " + text(m.segment) + ": " + m.reason);
-                       ++counts_.quarantined;
+                       auto& s = stream_of(m.segment.stream);
+                       s.quarantined = true;
+                       ++(s.request() ? counts_.requests_poisoned : counts_.quarantined);
                      },
                      [&](const worker_expired& m) { forget(m.worker); },
                      [&](const emit& m) { receive(m); },
                      [&](const checkpoint& m) { receive(m); },
                      [&](const source_changed&) { require(false, "an unchanged source is known again"); },
-                     [&](const stream_finished& m) { finish(*sources_[m.stream.value]); },
+                     [&](const stream_finished& m) { finish(stream_of(m.stream)); },
                  },
                  wish);
     }

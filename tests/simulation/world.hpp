@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -46,7 +47,8 @@ struct scenario {
   int workers = 2;
   std::int64_t frame_us = 5000; ///< a worker's time for a wanted frame
   bool slow_sink = false;
-  dispatch::head_config head; ///< its epoch is that of the first life
+  std::int64_t request_every_us = 0; ///< mean interval of requests; 0: none
+  dispatch::head_config head;        ///< its epoch is that of the first life
 };
 
 /// A rule of the house was broken.
@@ -59,8 +61,9 @@ struct violation : std::logic_error {
 /// checkpoints are written some time after the head asked for it.
 ///
 /// `run` checks after every event that the ledgers balance and that memory and credit are bounded, and all along that
-/// frames come once and in order over all lives, that segments can be decoded alone, and that checkpoints are true; at
-/// the end, that everything came to its end and no frame is missing.
+/// frames come once and in order over all lives, that segments can be decoded alone, that checkpoints are true, and
+/// that requests end once and by their deadline; at the end, that everything came to its end, no frame is missing, and
+/// nothing is left in the head.
 class world {
  public:
   explicit world(const scenario& what, std::ostream* trace = nullptr);
@@ -78,6 +81,11 @@ class world {
     std::uint64_t checkpoints = 0;
     std::uint64_t rejoined = 0; ///< workers that the head had given up
     std::uint64_t left = 0;     ///< workers that went in order
+    std::uint64_t requests = 0;
+    std::uint64_t requests_delivered = 0;
+    std::uint64_t requests_late = 0;     ///< dropped behind their deadline
+    std::uint64_t requests_poisoned = 0; ///< quarantined
+    std::uint64_t requests_again = 0;    ///< leases beyond a request's first
 
     counts& operator+=(const counts& other) noexcept;
   };
@@ -112,6 +120,7 @@ class world {
   void crash_head();
   void tick();
   void carry_out();
+  void step();
 
   // world_streams.cpp: sources, sinks and checkpoints
   void add_source(std::uint32_t id);
@@ -124,6 +133,14 @@ class world {
   void receive(const dispatch::checkpoint& m);
   void acknowledge(source& s);
   void finish(source& s);
+
+  // world_requests.cpp: requests
+  source& stream_of(core::stream_id id);
+  void ask();
+  void check_lease(source& s);
+  void check_request(const source& s) const;
+  void end_request(source& s);
+  void wind_up();
 
   // world_workers.cpp: workers and connections
   void start_worker(std::int64_t us);
@@ -153,6 +170,8 @@ class world {
   void check_end_of_life(const source& s) const;
   void check_end() const;
 
+  static constexpr std::int64_t tick_us = 50'000;
+
   scenario what_;
   std::ostream* trace_;
   random rng_;
@@ -165,6 +184,9 @@ class world {
   counts counts_;
   std::uint32_t next_worker_ = 0;
   std::vector<std::unique_ptr<source>> sources_;
+  std::uint32_t next_request_ = 1000;                         ///< its stream
+  std::map<std::uint32_t, std::unique_ptr<source>> requests_; ///< all that ever were, by stream
+  std::set<std::uint32_t> asked_;                             ///< those that the head has
   std::vector<std::shared_ptr<process>> processes_;
   std::map<std::uint32_t, std::shared_ptr<worker>> workers_; ///< that joined in this life
 };

@@ -10,20 +10,46 @@ using core::drop_reason;
 
 void world::check() const {
   if (!head_) return;
+  const auto check_books = [&](const source& s) {
+    const auto& books = head_->collecting().ledger_of(s.id);
+    require(books.balanced(head_->collecting().count_in_flight(s.id)), "received = delivered + dropped + in flight");
+    require(books.received == s.received, "every frame is received, once in a life");
+    check_memory(s);
+  };
+  auto open = asked_.size();
   for (const auto& s : sources_) {
-    const auto& books = head_->collecting().ledger_of(s->id);
-    require(books.balanced(head_->collecting().count_in_flight(s->id)), "received = delivered + dropped + in flight");
-    require(books.received == s->received, "every frame is received, once in a life");
-    check_memory(*s);
+    check_books(*s);
+    open += s->open ? 1 : 0;
   }
-  for (const auto& [_, w] : workers_)
-    require(head_->dispatching().load_of(w->id).credit <= w->runs->capacity.bulk, "credit is within the capacity");
+  // In a flood not after every event: what is wrong with a request stays so until it ends, where it is checked again.
+  for (const auto id : asked_) {
+    if (asked_.size() > 20 && counts_.events % 64 != 0) break;
+    const auto& s = *requests_.at(id);
+    check_books(s);
+    check_request(s);
+  }
+  std::size_t leased = 0;
+  const auto& core = head_->dispatching();
+  for (const auto& [_, w] : workers_) {
+    const auto load = core.load_of(w->id);
+    require(load.credit <= w->runs->capacity.bulk, "credit is within the capacity");
+    require(load.requests <= what_.head.dispatcher.requests_per_worker, "a worker has no more requests than it may");
+    leased += load.requests;
+  }
+  require(leased <= core.count_streams(), "workers have the requests that there are");
+  require(core.waiting_requests() <= asked_.size(), "requests wait that there are");
+  require(head_->count_streams() == open && head_->collecting().count_streams() == open,
+          "tables hold the streams that there are");
 }
 
 void world::check_memory(const source& s) const {
   const auto load = head_->dispatching().load_of(s.id);
   const auto rows = head_->collecting().count_rows(s.id);
   const auto& limits = s.config.limits;
+  if (s.request()) {
+    require(load.segments <= 1 && rows <= 2, "a request's tables are bounded");
+    return;
+  }
   const auto& shape = what_.streams[s.id.value].second;
   const auto gop = static_cast<std::size_t>(shape.max_gop + 8);
   if (s.live()) {

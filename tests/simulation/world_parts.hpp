@@ -57,6 +57,9 @@ struct world::source {
   bool sink_busy = false;
   bool open = false;
   bool finished = false;
+  bool cancelled = false;   ///< requests: its client hung up
+  bool quarantined = false; ///< requests
+  int leases = 0;           ///< requests
 
   // Over all lives.
   std::vector<kept_frame> durable; ///< written by the sink
@@ -64,6 +67,7 @@ struct world::source {
   bool finish_written = false;
 
   [[nodiscard]] bool live() const { return config.limits.policy == dispatch::stream_policy::live; }
+  [[nodiscard]] bool request() const { return config.limits.policy == dispatch::stream_policy::request; }
 };
 
 struct world::task {

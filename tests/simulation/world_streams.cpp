@@ -124,13 +124,14 @@ void world::push_lossless(source& s) {
 
 void world::receive(const emit& m) {
   const auto& result = m.result;
-  auto& s = *sources_[result.id.segment.stream.value];
+  auto& s = stream_of(result.id.segment.stream);
   const kept_frame frame{result.seq, result.pts.count(), result.id.segment.number};
   log("emit " + text(result.id.segment) + "#" + std::to_string(result.id.ordinal) + " seq " +
       std::to_string(result.seq));
   require(result.objects.size() == 1 && result.objects[0].track == frame.pts, "a result belongs to its frame");
   require(result.id.segment.epoch == epoch() && result.objects[0].class_index == static_cast<int>(life_),
           "a result belongs to this life of the head");
+  require(!s.finished, "nothing comes behind the end of a stream");
   if (!s.emitted.empty()) require(frame.seq > s.emitted.back().seq, "seq rises: once, in order");
   if (const auto* last = !s.unacknowledged.empty() ? &s.unacknowledged.back()
                          : !s.durable.empty()      ? &s.durable.back()
@@ -161,10 +162,10 @@ void world::acknowledge(source& s) {
 }
 
 void world::receive(const checkpoint& m) {
-  auto& s = *sources_[m.stream.value];
+  auto& s = stream_of(m.stream);
   log("checkpoint " + std::to_string(m.stream.value) + "/" + std::to_string(m.segment));
   ++counts_.checkpoints;
-  require(!s.live(), "checkpoints are for lossless streams");
+  require(!s.live() && !s.request(), "checkpoints are for lossless streams");
   require(m.segment > s.done_before && m.segment < s.segments.size(), "checkpoints come in order, once for a segment");
   require(m.seq == s.segments[m.segment].seq && m.packets == s.segments[m.segment].packets,
           "a checkpoint says where its segment begins");
@@ -179,6 +180,10 @@ void world::finish(source& s) {
   require(!s.finished, "a stream finishes once");
   log("finished " + std::to_string(s.id.value));
   s.finished = true;
+  if (s.request()) {
+    end_request(s);
+    return;
+  }
   s.writing_us = std::max(s.writing_us + 1, now_us_ + rng_.between(0, 200'000));
   in_this_life(s.writing_us, [&s] { s.finish_written = true; });
 }

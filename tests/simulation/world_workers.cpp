@@ -113,7 +113,8 @@ void world::leave_if_done(worker& w) {
   if (!w.may_leave || !w.tasks.empty() || !w.connected) return;
   to_head(w, false, [this, id = w.id] {
     if (!what_.wrong.lossy())
-      require(head_->dispatching().load_of(id).bulk == 0, "a worker that left in order leaves nothing undone");
+      require(head_->dispatching().load_of(id).bulk + head_->dispatching().load_of(id).requests == 0,
+              "a worker that left in order leaves nothing undone");
     ++counts_.left;
     head_->worker_lost(id, now(), actions_);
   });
@@ -185,7 +186,7 @@ void world::decode(worker& w, const send_packet& m) {
   const auto found = w.tasks.find(m.segment);
   if (found == w.tasks.end()) return; // failed meanwhile
   auto& t = found->second;
-  const auto& s = *sources_[m.segment.stream.value];
+  const auto& s = stream_of(m.segment.stream);
   const auto index = s.index_of.at(m.packet.get());
   if (m.ordinal != t.next_ordinal || s.fails.contains(index)) {
     log("worker " + std::to_string(w.id.value) + " fails " + text(m.segment) + "#" + std::to_string(m.ordinal));

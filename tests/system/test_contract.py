@@ -217,8 +217,27 @@ class Documents(SystemTest):
 
     def test_the_schema_accepts_what_is_printed_as_resolved(self):
         checker = jsonschema.Draft7Validator(json.loads(penstock("schema").stdout))
-        done = penstock("validate", self.topology({"clip": self.clip("clip.mp4", 1)}), "--resolved")
-        checker.validate(yaml.safe_load(done.stdout))
+        for topology in (self.topology({"clip": self.clip("clip.mp4", 1)}), ROOT / "configs/images.yaml"):
+            done = penstock("validate", topology, "--resolved")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr, "")
+            checker.validate(yaml.safe_load(done.stdout))
+
+    def test_a_gateway_for_images_is_valid_without_streams_and_prints_every_default_of_its_door(self):
+        done = penstock("validate", ROOT / "configs/images.yaml", "--resolved")
+        resolved = yaml.safe_load(done.stdout)
+        self.assertEqual(resolved["streams"], [])
+        self.assertEqual(len(resolved["nodes"]["head"]["stages"]), 6)
+        self.assertEqual(resolved["http"]["limits"]["image"], "32MiB")
+        self.assertEqual(resolved["http"]["rate"]["per_token"], {"per_s": 0, "burst": 20})
+        self.assertEqual(resolved["http"]["tokens"], [])
+        reachable = penstock("validate", ROOT / "configs/images.yaml", "--set", "nodes.head.http=0.0.0.0:8080")
+        self.assertEqual(reachable.returncode, 0)
+        self.assertIn("nodes.head.http: note: 0.0.0.0:8080 can be reached from other machines", reachable.stderr)
+        clear = penstock("validate", ROOT / "configs/images.yaml", "--set", "http.tokens=[{name: a, token: hush}]")
+        self.assertEqual(clear.returncode, 78)
+        self.assertIn("a token stands in no file: write the sha256 of it", clear.stderr)
+        self.assertNotIn("hush", clear.stderr)
 
     def test_the_graph_shows_every_part_in_each_format(self):
         topology = self.topology({"door": self.clip("clip.mp4", 1)}, tracking={"kind": "sort"})

@@ -168,3 +168,27 @@ TEST_CASE("within its credit the ring always has a slot, whatever the order of e
   }
   CHECK(ran > 300);
 }
+
+TEST_CASE("images that were called off are left out of their batch, and a batch of such ones is not run", "[actors]") {
+  world w{3, 1, 2};
+  const auto gone = std::make_shared<actors::lease_mark>();
+  gone->called_off = true;
+  const auto add = [&](float value, bool wanted) {
+    auto slot = w.fill();
+    static_cast<float*>(slot.slot.batch->slot(slot.slot.index).data)[0] = value;
+    if (!wanted) slot.mark = gone;
+    w.former.add(slot, start);
+  };
+  for (int i = 0; i < 3; ++i) add(0, false);
+  CHECK_FALSE(w.former.next(start).has_value());
+  add(1, true);
+  add(2, false);
+  add(3, true);
+  const auto batch = w.former.next(start); // the instance and the memory of the other one are free
+  REQUIRE(batch.has_value());
+  REQUIRE(batch->items.size() == 2);
+  CHECK(batch->items[0].id.ordinal == 3);
+  CHECK(batch->items[1].id.ordinal == 5);
+  const auto* second = static_cast<const float*>(batch->batch->slot(1).data);
+  CHECK(second[0] == 3);
+}

@@ -61,3 +61,18 @@ TEST_CASE("while every lane is busy frames gather into full batches", "[actors]"
   REQUIRE(third);
   CHECK(ordinals(*third) == std::vector<std::uint32_t>{5});
 }
+
+TEST_CASE("frames that were called off are left out", "[actors]") {
+  auto f = feeder(2, 1);
+  const auto gone = std::make_shared<actors::lease_mark>();
+  auto unwanted = frame(0);
+  unwanted.mark = gone;
+  f.add(unwanted, start);
+  gone->called_off = true;
+  f.add(frame(1), start);
+  CHECK_FALSE(f.next(start));
+  f.add(frame(2), start);
+  const auto batch = f.next(start);
+  REQUIRE(batch);
+  CHECK(ordinals(*batch) == std::vector<std::uint32_t>{1, 2});
+}

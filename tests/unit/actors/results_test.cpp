@@ -84,6 +84,7 @@ TEST_CASE("a run lost something if a lossless stream dropped what nobody chose t
     return report.lost_something();
   };
   CHECK_FALSE(with(true, core::drop_reason::sampled));
+  CHECK_FALSE(with(true, core::drop_reason::cancelled));
   CHECK(with(true, core::drop_reason::corrupt));
   CHECK(with(true, core::drop_reason::sink_error));
   CHECK_FALSE(with(false, core::drop_reason::shed));

@@ -40,6 +40,7 @@ decode_actor::behavior_type idle_decoder(decode_actor::pointer self, bool breaks
 struct world : deterministic {
   std::shared_ptr<words> heard = std::make_shared<words>();
   std::vector<decode_actor> decoders;
+  std::vector<std::shared_ptr<const lease_mark>> marks; ///< of the leases
   local_worker handle;
 
   explicit world(bool decoders_break = false) {
@@ -48,7 +49,8 @@ struct world : deterministic {
     config.bulk_segments = 2;
     handle = system.spawn(
         worker, config,
-        [this, decoders_break](const open_segment&, const worker_inbox&) {
+        [this, decoders_break](const open_segment& lease, const worker_inbox&) {
+          marks.push_back(lease.mark);
           return decoders.emplace_back(system.spawn(idle_decoder, decoders_break));
         },
         head_inbox{head});
@@ -134,6 +136,17 @@ TEST_CASE("a revoked segment is forgotten: it is neither done nor failed afterwa
   CHECK(*w.heard == words{"credit 1"});
   w.tell(decode_finished{world::segment(1), 0});
   CHECK(*w.heard == words{"credit 1", "credit 1", "done 1"});
+}
+
+TEST_CASE("frames of a revoked segment are called off wherever they are, also when decode has ended", "[actors]") {
+  world w;
+  w.open(0);
+  w.open(1);
+  w.tell(decode_finished{world::segment(0), 2});
+  CHECK_FALSE(is_called_off(w.marks.at(0)));
+  w.tell(revoke_segment{world::segment(0)});
+  CHECK(is_called_off(w.marks.at(0)));
+  CHECK_FALSE(is_called_off(w.marks.at(1)));
 }
 
 TEST_CASE("live segments use no credit", "[actors]") {

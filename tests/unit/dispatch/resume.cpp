@@ -242,3 +242,33 @@ TEST_CASE("a worker is not taken at its word for more credit than its capacity")
   CHECK(d.h.dispatching().load_of(worker).credit == 4);
   CHECK(d.h.dispatching().ignored().excess_credit == std::uint64_t{UINT32_MAX} + 1);
 }
+
+TEST_CASE("a finished stream is forgotten, at once or when the last of its leases ends") {
+  desk d{1};
+  const auto lease_of = [&] { return d.h.dispatching().load_of(worker).bulk; };
+  const auto run = [&](bool done_first) {
+    d.push({recording()[0]}); // its result is there, its end is not
+    d.h.finish(stream, now, d.out);
+    const auto closed = all<send_close>(d.out);
+    d.out.clear();
+    REQUIRE(closed.size() == 1);
+    d.h.acknowledged(stream, 1, 0, now, d.out);
+    if (done_first) d.h.segment_done(worker, closed[0].segment, now, d.out);
+    d.h.remove_stream(stream);
+    CHECK(d.h.count_streams() == 0);
+    CHECK(d.h.collecting().count_streams() == 0);
+    CHECK(d.h.dispatching().count_streams() == (done_first ? 0 : 1));
+    CHECK(lease_of() == (done_first ? 0 : 1));
+    return closed[0].segment;
+  };
+  SECTION("at once") { run(true); }
+  SECTION("when its worker says that it is done") { d.h.segment_done(worker, run(false), now, d.out); }
+  SECTION("when its worker is lost") {
+    run(false);
+    d.h.worker_lost(worker, now, d.out);
+    d.h.tick(now, d.out);
+  }
+  CHECK(lease_of() == 0);
+  CHECK(d.h.dispatching().count_streams() == 0);
+  CHECK(all<dispatch::revoke>(d.out).empty());
+}

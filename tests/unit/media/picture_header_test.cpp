@@ -1,5 +1,6 @@
 #include "media/picture_header.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "media/bitstream.hpp"
@@ -60,6 +61,8 @@ TEST_CASE("a header that ends early or is damaged is never read past its end") {
       for (int i = 0; i < 8; ++i) damaged[rng() % std::min<std::size_t>(damaged.size(), 700)] = std::byte(rng());
       (void)parse_picture_header(damaged);
       (void)jpeg_is_complete(damaged);
+      (void)count_jpeg_scans(damaged);
+      CHECK(png_without_texts(damaged).size() <= damaged.size());
     }
   }
 }
@@ -69,6 +72,31 @@ TEST_CASE("a JPEG is complete only with its end marker") {
   CHECK(jpeg_is_complete(bytes_of(jpeg)));
   CHECK(jpeg_is_complete(bytes_of(jpeg + std::string(100, '\0'))));
   CHECK_FALSE(jpeg_is_complete(bytes_of(jpeg.substr(0, jpeg.size() - 2))));
+}
+
+TEST_CASE("the scans of a JPEG are counted") {
+  const auto jpeg = pictures()[0].first;
+  CHECK(count_jpeg_scans(bytes_of(jpeg)) == 1);
+  CHECK(count_jpeg_scans(bytes_of(jpeg + "\xff\xda\xff\xff\xda\xff")) == 3);
+  CHECK(count_jpeg_scans({}) == 0);
+}
+
+TEST_CASE("a PNG is left without its compressed texts and profile, and is the same picture") {
+  const auto png = pictures()[1].first;
+  CHECK(png_without_texts(bytes_of(png)).empty());
+  const auto chunk = [](const std::string& kind, const std::string& bytes) {
+    return std::string{"\0\0\0", 3} + static_cast<char>(bytes.size()) + kind + bytes + "sum!";
+  };
+  constexpr std::size_t behind_header = 33;
+  const auto with = [&](const std::string& more) {
+    return png.substr(0, behind_header) + more + png.substr(behind_header);
+  };
+  const auto both = with(chunk("zTXt", "a") + chunk("iCCP", "bc") + chunk("gAMA", "1234") + chunk("iTXt", ""));
+  const auto bare = png_without_texts(bytes_of(both));
+  const auto expected = with(chunk("gAMA", "1234"));
+  CHECK(std::ranges::equal(bare, bytes_of(expected)));
+  // One that is longer than the file is left to the decoder.
+  CHECK(png_without_texts(bytes_of(png.substr(0, behind_header) + "\xff\xff\xff\xffzTXtabcdefgh")).empty());
 }
 
 TEST_CASE("classifiers survive any bytes") {

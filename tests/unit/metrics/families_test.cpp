@@ -50,6 +50,12 @@ TEST_CASE("every listed family appears once its series exist, and no other does"
   CHECK_NOTHROW(registry.dispatch());
   CHECK_NOTHROW(registry.sink("jsonl"));
   CHECK_NOTHROW(registry.links());
+  CHECK_NOTHROW(registry.http());
+  CHECK_NOTHROW(registry.http_requests("/", "GET", 200));
+  CHECK_NOTHROW(registry.http_duration("/", "GET"));
+  CHECK_NOTHROW(registry.http_refused("token"));
+  CHECK_NOTHROW(registry.jobs());
+  CHECK_NOTHROW(registry.jobs_dead("corrupt"));
   const auto text = registry.expose();
   std::size_t help_lines = 0;
   for (std::size_t at = text.find("# HELP "); at != std::string::npos; at = text.find("# HELP ", at + 1)) ++help_lines;

@@ -110,8 +110,8 @@ TEST_CASE("each wrong value is named with its place, what was found and what is 
        "--set:1:27: sinks.1.path: found 'out.jsonl', which sinks.0.path is already"},
       {"sinks.0.path=clip.mp4", "--set:1:14: sinks.0.path: found 'clip.mp4', which a stream reads"},
       {"sinks.0.kind=csv", "--set:1:14: sinks.0.kind: found 'csv'; allowed: jsonl, mp4, zmq"},
-      {"jobs.queue.kind=nats", "--set:1:6: jobs: note: this version has no durable jobs\n--set:1:12: jobs.queue.url: "
-                               "is missing; allowed: the address of the queue"},
+      {"jobs.queue.kind=nats", "--set:1:12: jobs.queue.url: is missing; allowed: the address of the queue"},
+      {"jobs.concurrent=0", "--set:1:17: jobs.concurrent: found '0'; allowed: a whole number from 1 to 256"},
       {"stages.decode.sample_fps=${NOPE}",
        "--set:1:26: stages.decode.sample_fps: environment variable NOPE is not set; ${NOPE:-default} would give a "
        "default"},
@@ -137,7 +137,8 @@ TEST_CASE("each wrong file is named with the place of its problem", "[topology]"
   const std::vector<row> rows{
       {ok + "pipelin: x\n",
        {"t.yaml:8:1: pipelin: unknown key 'pipelin'; allowed: pipeline, streams, stages, tracking, sinks, "
-        "checkpoint, quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, security, jobs, scaling; did "
+        "checkpoint, quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, http, security, jobs, "
+        "scaling; did "
         "you mean 'pipeline'?"}},
       {ok + "live: {queue: 1}\nlive: {queue: 2}\n", {"t.yaml:9:1: live: the key 'live' stands twice, first in line 8"}},
       {ok + "live:\n  queue: 1\n queue: 2\n", {"t.yaml:10:2: not valid YAML: end of map not found"}},
@@ -145,7 +146,7 @@ TEST_CASE("each wrong file is named with the place of its problem", "[topology]"
       {ok + "---\nlive: {queue: 1}\n", {"t.yaml:9:1: found a second document; allowed: one"}},
       {"- a\n",
        {"t.yaml:1:1: found a list; allowed: a map with pipeline, streams, stages, tracking, sinks, checkpoint, "
-        "quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, security, jobs, scaling"}},
+        "quarantine, dispatch, live, media, shutdown, limits, metrics, nodes, http, security, jobs, scaling"}},
       {"streams:\n  - id: a\n    uri: a.mp4\nstages:\n  inference:\n    engine: auto\nsinks: [{kind: jsonl, path: "
        "o}]\n",
        {"t.yaml:5:3: stages.postprocess.head: is missing; allowed: yolov5, yolov7, yolov8, yolo11, rtdetr, ssd, "
@@ -246,8 +247,7 @@ TEST_CASE("a pipeline is cut where its parts fit together", "[topology]") {
 
 TEST_CASE("parts that this version does not act on are said, not ignored", "[topology]") {
   CHECK(complaints(std::string{minimal} + "jobs: {}\nscaling: {fleet: vmss}\n") ==
-        strings{"t.yaml:8:7: jobs: note: this version has no durable jobs",
-                "t.yaml:9:10: scaling: note: this version does not start or stop machines"});
+        strings{"t.yaml:9:10: scaling: note: this version does not start or stop machines"});
 }
 
 TEST_CASE("a GPU that no engine can use is one for decoding only", "[topology]") {

@@ -23,8 +23,18 @@ sinks:
 dispatch: {retain: 1234567, read_ahead: {bytes: 3000000}}
 nodes:
   all: {stages: [source, decode, preprocess, inference, postprocess, collector], http: "localhost:8080"}
-jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}}
+jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}, concurrent: 3,
+       max_attempts: 2, spool: /spool, spool_bytes: 2GiB}
 scaling: {fleet: exec}
+http:
+  tokens:
+    - {name: ann, sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad}
+    - {name: bob, sha256: 0000000000000000000000000000000000000000000000000000000000000000, scopes: [admin, jobs]}
+  tls: {certificate: /door/cert.pem, key: /door/key.pem, check_every: 1min}
+  cors: ["*", "https://example.org:8443"]
+  rate: {per_address: {per_s: 1/60, burst: 3.5}}
+  limits: {header: 8KiB, upload: 3GB, pixels: 24Mpx}
+  open: {health: false}
 )";
 
 } // namespace

@@ -56,9 +56,17 @@ TEST_CASE("the JSON Schema has every key, each with its meaning", "[topology]") 
                            "checkpoint",
                            "quarantine",
                            "metrics.listen",
+                           "http.tokens[].sha256",
+                           "http.rate.per_address.burst",
+                           "http.tls.key",
+                           "http.limits.upload",
                            "security.insecure",
                            "jobs.queue.kind",
                            "jobs.blobs.path",
+                           "jobs.concurrent",
+                           "jobs.max_attempts",
+                           "jobs.spool",
+                           "jobs.spool_bytes",
                            "scaling.fleet"}) {
     CAPTURE(path);
     CHECK(std::find(paths.begin(), paths.end(), path) != paths.end());

@@ -1,0 +1,48 @@
+#include "jobs/local/file.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace penstock::jobs::local {
+
+file::~file() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+tl::unexpected<core::error> io_error(const std::filesystem::path& path, int code) {
+  return core::fail(code == ENOENT ? core::errc::not_found : core::errc::io,
+                    path.string() + ": " + std::generic_category().message(code));
+}
+
+core::expected<void> write_all(const file& to, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const auto n = ::write(to.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return io_error(path, errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+core::expected<void> sync_folder(const std::filesystem::path& folder) {
+  const file opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!opened.is_open() || ::fsync(opened.get()) != 0) return io_error(folder, errno);
+  return {};
+}
+
+core::expected<void> make_folders(const std::filesystem::path& folder) {
+  if (folder.empty() || ::mkdir(folder.c_str(), 0777) == 0) {
+    return folder.empty() ? core::expected<void>{}
+                          : sync_folder(folder.parent_path().empty() ? "." : folder.parent_path());
+  }
+  if (errno == EEXIST) return {};
+  if (errno != ENOENT) return io_error(folder, errno);
+  if (auto above = make_folders(folder.parent_path()); !above) return above;
+  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) return io_error(folder, errno);
+  return sync_folder(folder.parent_path());
+}
+
+} // namespace penstock::jobs::local
