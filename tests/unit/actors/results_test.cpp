@@ -94,3 +94,16 @@ TEST_CASE("a run lost something if a lossless stream dropped what nobody chose t
   failed.failure = "a stage ended";
   CHECK(failed.lost_something());
 }
+
+TEST_CASE("a job whose attempt ended is not lost: its queue keeps account of it", "[actors]") {
+  actors::stream_report attempt;
+  attempt.lossless = true;
+  attempt.ledger.received = 1;
+  attempt.ledger.drop(core::drop_reason::shutdown);
+  attempt.error = core::error{core::errc::unavailable, "the store is away"};
+  actors::run_report report;
+  report.streams = {attempt};
+  CHECK(report.lost_something());
+  report.streams.front().job = true;
+  CHECK_FALSE(report.lost_something());
+}
