@@ -53,7 +53,7 @@ struct job_request {
   job_kind kind = job_kind::video;
   std::string input_blob{};
   std::string input_uri{};
-  std::string name{};            ///< as people call it; like the next two kept for them only
+  std::string name{}; ///< as people call it; like the next two kept for them only
   std::string content_type{};
   std::uint64_t input_bytes = 0;
   std::string idempotency_key{}; ///< a repeat with the same key gets the same job; empty: none
