@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/result.hpp"
+#include "core/error.hpp"
 
 namespace penstock::scaling {
 
@@ -50,6 +50,10 @@ class fleet {
   /// Keeps the fleet's owner from choosing the instance while it holds long work. Fleets without such a thing do
   /// nothing.
   [[nodiscard]] virtual core::expected<void> protect(const std::string& id, bool on) = 0;
+
+  /// What went wrong, since this was last asked, with what had been asked for earlier: an operation that ended badly, an
+  /// instance that failed. Each is told once.
+  [[nodiscard]] virtual std::vector<core::error> problems() { return {}; }
 };
 
 using fleet_ptr = std::unique_ptr<fleet>;

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "core/result.hpp"
+#include "core/error.hpp"
 #include "scaling/signals.hpp"
 
 namespace penstock::scaling {
