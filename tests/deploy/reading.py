@@ -34,7 +34,8 @@ LISTED = re.compile(r'family_info\{\s*"(penstock_\w+)",\s*"(\w+)",\s*"([\w,]*)"'
 
 def families():
     """{name: (type, {labels})} of all metrics."""
-    listed = {name: (kind, labels) for name, kind, labels in LISTED.findall((ROOT / "metrics/families.cpp").read_text())}
+    text = (ROOT / "metrics/families.cpp").read_text()
+    listed = {name: (kind, labels) for name, kind, labels in LISTED.findall(text)}
     assert len(listed) > 40, "metrics/families.cpp is not written as this reads it"
     return {name: (kind, set(filter(None, labels.split(",")))) for name, (kind, labels) in (SCALING | listed).items()}
 

@@ -1,4 +1,4 @@
-"""Rules, alerts and the configuration of Prometheus are what promtool takes, and the tests of the alerts find faults."""
+"""Rules, alerts and the configuration of Prometheus are what promtool takes, and their tests find faults."""
 
 import concurrent.futures
 import pathlib
@@ -121,7 +121,8 @@ class Mutants(unittest.TestCase):
                         changes.append((other, {"expr": rule["expr"][: at.start()] + other + rule["expr"][at.end() :]}))
                 for what, change in changes:
                     rule.update(change)
-                    mutants.append((f"{rule['alert']}: {what}", yaml.safe_dump({"groups": [group]}), files[rule["alert"]]))
+                    alone = yaml.safe_dump({"groups": [group]})
+                    mutants.append((f"{rule['alert']}: {what}", alone, files[rule["alert"]]))
                     rule.clear()
                     rule.update(original)
         self.assertGreater(len(mutants), 80)
