@@ -28,6 +28,7 @@ struct worker_counts {
 /// formula). Items are what the role is leased: frames, and pictures of requests.
 struct signals {
   core::time_point at{};     ///< when it was measured, by the clock of the one who decides
+  core::seconds window{30};  ///< over which rates and shares were averaged
   double arrivals_per_s = 0; ///< items that came, admitted or not
   double served_per_s = 0;   ///< items finished
   double service_per_s = 0;  ///< items that one busy worker finishes in a second: items / busy time; 0 while unknown
@@ -38,6 +39,7 @@ struct signals {
   int live_streams = 0;      ///< streams that need a place whatever their rate
   double streams_per_worker = 0; ///< places for live streams of one worker; 0: no bound
   worker_counts workers;
+  core::seconds boot{0}; ///< from asking for an instance until its worker is ready, as measured; 0: not yet
 
   /// Seconds of work waiting for those that are ready: backlog / (ready × service); 0 with no backlog, infinite with a
   /// backlog and nobody ready or an unknown rate.
