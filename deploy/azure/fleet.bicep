@@ -150,8 +150,9 @@ var workerConfig = union(common, {
   monitoring: false
 })
 var bootstrap = replace(loadTextContent('cloud-init.yaml'), '__BOOTSTRAP__', loadFileAsBase64('bootstrap.py'))
-var headData = replace(bootstrap, '__PACKAGES__', monitoring ? '["prometheus"]' : '[]')
-var workerData = replace(bootstrap, '__PACKAGES__', '[]')
+var needed = '["ca-certificates"]'
+var headData = replace(bootstrap, '__PACKAGES__', monitoring ? '["ca-certificates", "prometheus"]' : needed)
+var workerData = replace(bootstrap, '__PACKAGES__', needed)
 
 // One address for workers and clients. A head that drains is not ready: it gets no new connection, and keeps what it
 // has.

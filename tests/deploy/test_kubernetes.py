@@ -13,35 +13,38 @@ VERSIONS = {"Service": "v1", "PersistentVolumeClaim": "v1", "Deployment": "apps/
             "ScaledObject": "keda.sh/v1alpha1", "HorizontalPodAutoscaler": "autoscaling/v2",
             "Kustomization": "kustomize.config.k8s.io/v1beta1"}  # fmt: skip
 
-# Fields of the kinds, of Kubernetes' API reference (1.25 and later) and KEDA's (2.x): {path: fields}. Lists have no step of
-# their own; what stands in `…` may hold anything.
+# Fields of the kinds, of Kubernetes' API reference (1.25 and later) and KEDA's (2.x): {path: fields}. Lists have no
+# step of their own.
 FIELDS = {
     "Service.spec": "selector ports type clusterIP publishNotReadyAddresses sessionAffinity",
     "Service.spec.ports": "name port targetPort protocol nodePort",
     "PersistentVolumeClaim.spec": "accessModes resources storageClassName volumeMode",
-    "Deployment.spec": "replicas strategy selector template minReadySeconds revisionHistoryLimit progressDeadlineSeconds",
+    "Deployment.spec": "replicas strategy selector template minReadySeconds revisionHistoryLimit "
+    "progressDeadlineSeconds",
     "Deployment.spec.strategy": "type rollingUpdate",
     "Deployment.spec.strategy.rollingUpdate": "maxUnavailable maxSurge",
     "Deployment.spec.template": "metadata spec",
     "Deployment.spec.template.spec": "automountServiceAccountToken terminationGracePeriodSeconds securityContext "
-    "initContainers containers volumes nodeSelector tolerations affinity serviceAccountName topologySpreadConstraints",
+    "initContainers containers volumes nodeSelector tolerations affinity serviceAccountName "
+    "topologySpreadConstraints",
     "Deployment.spec.template.spec.securityContext": "runAsNonRoot runAsUser runAsGroup fsGroup seccompProfile",
-    "container": "name image command args env ports lifecycle startupProbe readinessProbe livenessProbe securityContext "
-    "resources volumeMounts imagePullPolicy",
+    "container": "name image command args env ports lifecycle startupProbe readinessProbe livenessProbe "
+    "securityContext resources volumeMounts imagePullPolicy",
     "container.securityContext": "allowPrivilegeEscalation readOnlyRootFilesystem capabilities",
     "container.ports": "name containerPort protocol",
     "container.lifecycle": "preStop postStart",
     "container.env": "name value valueFrom",
     "container.volumeMounts": "name mountPath readOnly subPath",
-    "probe": "httpGet tcpSocket exec initialDelaySeconds periodSeconds timeoutSeconds failureThreshold successThreshold",
+    "probe": "httpGet tcpSocket exec initialDelaySeconds periodSeconds timeoutSeconds failureThreshold "
+    "successThreshold",
     "Deployment.spec.template.spec.volumes": "name configMap secret emptyDir persistentVolumeClaim",
     "PodDisruptionBudget.spec": "minAvailable maxUnavailable selector unhealthyPodEvictionPolicy",
     "ScaledObject.spec": "scaleTargetRef pollingInterval cooldownPeriod initialCooldownPeriod idleReplicaCount "
     "minReplicaCount maxReplicaCount fallback advanced triggers",
     "ScaledObject.spec.fallback": "failureThreshold replicas behavior",
     "ScaledObject.spec.triggers": "type metadata metricType name useCachedMetrics authenticationRef",
-    "ScaledObject.spec.triggers.metadata": "serverAddress query threshold activationThreshold namespace ignoreNullValues "
-    "unsafeSsl authModes",
+    "ScaledObject.spec.triggers.metadata": "serverAddress query threshold activationThreshold namespace "
+    "ignoreNullValues unsafeSsl authModes",
     "HorizontalPodAutoscaler.spec": "scaleTargetRef minReplicas maxReplicas metrics behavior",
     "behavior": "scaleUp scaleDown",
     "behavior.scaleUp": "stabilizationWindowSeconds selectPolicy policies tolerance",
@@ -110,7 +113,8 @@ class Manifests(ExpressionTest):
             self.check("Deployment.spec", wrong["spec"])
 
     def test_selectors_find_their_pods(self):
-        labels = {name: d["spec"]["template"]["metadata"]["labels"] for (k, name), d in self.all.items() if k == "Deployment"}
+        deployments = {name: d for (kind, name), d in self.all.items() if kind == "Deployment"}
+        labels = {name: d["spec"]["template"]["metadata"]["labels"] for name, d in deployments.items()}
         for (kind, name), document in self.all.items():
             selector = document.get("spec", {}).get("selector", {}) if kind != "PersistentVolumeClaim" else {}
             selector = selector.get("matchLabels", selector)
@@ -143,8 +147,8 @@ class Manifests(ExpressionTest):
         longest = grace(FOLDER / "topology.yaml")
         for pod in (self.head, self.worker):
             stop = pod["terminationGracePeriodSeconds"]
-            before = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["", "0"])
-            self.assertGreaterEqual(stop, longest + int(before[1]) + 2 + 3 + 10)
+            hook = pod["containers"][0].get("lifecycle", {}).get("preStop", {"exec": {"command": ["sleep", "0"]}})
+            self.assertGreaterEqual(stop, longest + int(hook["exec"]["command"][1]) + 2 + 3 + 10)
 
     def test_a_draining_worker_is_not_killed_by_its_probe(self):
         for pod in (self.head, self.worker):
