@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "scaling/simulator/world.hpp"
+
+namespace penstock::scaling::simulator {
+
+std::uint64_t results::dropped_total() const noexcept {
+  return std::accumulate(dropped.begin(), dropped.end(), std::uint64_t{0});
+}
+
+double results::within_share() const noexcept {
+  return arrived == 0 ? 1 : static_cast<double>(within) / static_cast<double>(arrived);
+}
+
+double results::changes_per_h() const noexcept { return direction_changes / (length_s / 3600); }
+
+std::uint64_t world::dropped_so_far() const {
+  auto sum = results_.dropped_total();
+  for (std::uint32_t i = 0; i < cameras_.size(); ++i)
+    if (cameras_[i].open) sum += head_.collecting().ledger_of({i}).dropped_total();
+  return sum;
+}
+
+world::sums world::sum_up() {
+  count_working(0);
+  const auto dropped = dropped_so_far();
+  auto all = sums_;
+  all.at_us = now_us_;
+  all.over = all.finished + dropped;
+  all.late += dropped;
+  return all;
+}
+
+worker_counts world::count_workers() const noexcept {
+  worker_counts count;
+  for (const auto i : there_) {
+    switch (machines_[i].now) {
+    case phase::joining: ++count.joining; break;
+    case phase::warming: ++count.warming; break;
+    case phase::ready: ++count.ready; break;
+    case phase::draining: ++count.draining; break;
+    case phase::gone: break;
+    }
+  }
+  return count;
+}
+
+/// By the formulas of `signals`, from sums as the head's metrics have them.
+signals world::see(const sums& all) {
+  while (past_.size() > 1 && all.at_us - past_[1].at_us >= to_us(what_.window_s)) past_.pop_front();
+  const auto& before = past_.front();
+  const auto seconds = to_s(all.at_us - before.at_us);
+  const auto per_s = [&](std::uint64_t to, std::uint64_t from) { return static_cast<double>(to - from) / seconds; };
+  const auto busy_s = (all.busy_us - before.busy_us) * 1e-6 / what_.service.instances;
+  const auto worked_s = (all.worked_us - before.worked_us) * 1e-6;
+
+  signals seen;
+  seen.at = now();
+  seen.window = core::seconds{seconds};
+  seen.arrivals_per_s = per_s(all.arrived, before.arrived);
+  seen.served_per_s = per_s(all.finished, before.finished);
+  seen.service_per_s = busy_s > 0 ? static_cast<double>(all.finished - before.finished) / busy_s : 0;
+  seen.utilisation = worked_s > 0 ? std::min(1.0, busy_s / worked_s) : 0;
+  if (all.over > before.over)
+    seen.late_share = static_cast<double>(all.late - before.late) / static_cast<double>(all.over - before.over);
+  seen.workers = count_workers();
+  if (!boots_s_.empty())
+    seen.boot =
+        core::seconds{std::accumulate(boots_s_.begin(), boots_s_.end(), 0.0) / static_cast<double>(boots_s_.size())};
+  if (requests_coming_) {
+    seen.backlog_items = static_cast<double>(head_.dispatching().waiting_requests());
+    const auto waits =
+        std::find_if(requests_.begin(), requests_.end(), [](const request& r) { return !r.leased && !r.over; });
+    if (waits != requests_.end()) seen.oldest = core::seconds{to_s(now_us_ - waits->arrived_us)};
+    return seen;
+  }
+  seen.live_streams = cameras_on_;
+  seen.streams_per_worker = what_.places();
+  for (std::uint32_t i = 0; i < cameras_.size(); ++i) {
+    if (!cameras_[i].open) continue;
+    const auto load = head_.dispatching().load_of(core::stream_id{i});
+    if (load.waiting == 0) continue;
+    seen.backlog_items += static_cast<double>(load.waiting);
+    const auto books = head_.collecting().ledger_of({i});
+    const auto oldest = static_cast<std::int64_t>(books.received - books.in_flight());
+    const auto since_us = cameras_[i].first_us + oldest * frames_coming_->period_us();
+    seen.oldest = std::max(seen.oldest, core::seconds{to_s(now_us_ - since_us)});
+  }
+  return seen;
+}
+
+void world::decide() {
+  const auto all = sum_up();
+  const auto seen = see(all);
+  past_.push_back(all);
+  auto wish = decider_.propose(seen);
+  const auto have = seen.workers.coming();
+  const auto wanted = std::clamp(wish.workers, what_.least, what_.most);
+  const auto change = std::clamp(wanted - have, -what_.most_step, what_.most_step);
+  if (change > 0) grow(change);
+  if (change < 0) shrink(-change);
+  const auto direction = change > 0 ? 1 : change < 0 ? -1 : 0;
+  if (direction != 0 && std::exchange(last_direction_, direction) == -direction) ++results_.direction_changes;
+  note(seen, all, wanted, std::move(wish.why));
+}
+
+void world::note(const signals& seen, const sums& all, int wanted, std::string why) {
+  moment m;
+  m.at_s = to_s(now_us_);
+  m.arrivals_per_s = static_cast<double>(all.arrived - noted_.arrived) * 1e6 /
+                     static_cast<double>(std::max<std::int64_t>(1, all.at_us - noted_.at_us));
+  m.wanted = wanted;
+  m.ready = seen.workers.ready;
+  m.paid = static_cast<int>(there_.size());
+  m.backlog = seen.backlog_items;
+  m.latency_s = interval_times_.quantile_s(0.95);
+  if (all.over > noted_.over)
+    m.late = static_cast<double>(all.late - noted_.late) / static_cast<double>(all.over - noted_.over);
+  m.cost = instance_s() / 3600 * what_.machines.price_per_h;
+  m.why = std::move(why);
+  results_.max_backlog = std::max(results_.max_backlog, m.backlog);
+  results_.moments.push_back(std::move(m));
+  interval_times_.clear();
+  noted_ = all;
+}
+
+double world::instance_s() const noexcept {
+  auto sum = gone_instance_s_;
+  const auto until = std::min(now_us_, end_us_);
+  for (const auto i : there_) sum += to_s(until - std::min(machines_[i].asked_us, until));
+  return sum;
+}
+
+void world::conclude() {
+  count_working(0);
+  const auto streams = cameras_.empty() ? requests_.end_number() : cameras_.size();
+  for (auto i = requests_.first(); i < streams; ++i) {
+    const auto& books = head_.collecting().ledger_of({static_cast<std::uint32_t>(i)}); // empty of those that are over
+    for (std::size_t reason = 0; reason < books.dropped.size(); ++reason)
+      results_.dropped[reason] += books.dropped[reason];
+    results_.waiting += books.in_flight();
+  }
+  results_.arrived = sums_.arrived;
+  results_.finished = sums_.finished;
+  results_.instance_s = instance_s();
+  results_.cost = results_.instance_s / 3600 * what_.machines.price_per_h;
+  results_.mean_workers = sums_.worked_us * 1e-6 / results_.length_s;
+}
+
+} // namespace penstock::scaling::simulator
