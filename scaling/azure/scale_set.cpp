@@ -115,7 +115,8 @@ core::expected<scale_set_model> scale_set::model() {
     return core::fail(core::errc::corrupt, id_ + ": no capacity in the answer");
   }
   location_ = text_at(*body, "location");
-  return scale_set_model{capacity.get<int>(), text_at(*body, "etag")};
+  const auto state = lower(text_at(at(*body, "properties"), "provisioningState"));
+  return scale_set_model{capacity.get<int>(), text_at(*body, "etag"), state == "updating" || state == "creating"};
 }
 
 core::expected<std::vector<scale_set_instance>> scale_set::instances() {

@@ -11,7 +11,8 @@ namespace penstock::scaling::azure {
 
 struct scale_set_model {
   int capacity = 0;
-  std::string etag; ///< empty where Azure gave none
+  std::string etag;         ///< empty where Azure gave none
+  bool is_changing = false; ///< an operation on it is going on, whoever began it
 };
 
 /// One instance as its list tells.

@@ -46,7 +46,8 @@ class vmss final : public fleet {
           listed->begin(), listed->end(), [](const instance& each) { return each.state != instance_state::deleting; }));
       // What never came is not waited for any more; what is there goes by name only.
       const auto to = std::max(wanted, std::min(present, model->capacity));
-      if (operations_.goes_on(growing) && to <= model->capacity) return {};
+      const auto still_grows = operations_.goes_on(growing) || model->is_changing;
+      if (still_grows && to <= model->capacity) return {};
       if (to == model->capacity && present >= to) return {};
       if (to > present && no_more_until_ && arm_->now() < *no_more_until_) {
         return core::fail("not asked again yet", no_more_because_);
