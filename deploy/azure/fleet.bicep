@@ -33,6 +33,11 @@ param siteSha256 string
 @maxLength(64)
 param tokenSha256 string
 
+@description('The same of the token that Prometheus asks with, which is the secret targets-token.')
+@minLength(64)
+@maxLength(64)
+param targetsSha256 string
+
 @minValue(1)
 @maxValue(9)
 param headCount int = 1
@@ -129,6 +134,7 @@ var headConfig = union(common, {
   }
   environment: {
     PENSTOCK_TOKEN_SHA256: tokenSha256
+    PENSTOCK_TARGETS_SHA256: targetsSha256
     PENSTOCK_STORAGE: '${account};IdentityClientId=${headIdentity.properties.clientId}'
     PENSTOCK_SCALE_SET: resourceId('Microsoft.Compute/virtualMachineScaleSets', scaleSetName)
     PENSTOCK_IDENTITY: headIdentity.properties.clientId

@@ -222,9 +222,13 @@ class Files(unittest.TestCase):
     def environment(self):
         """What fleet.bicep gives a head."""
         given = variable("fleet", "headConfig").arguments[1]["environment"]
-        made = {"PENSTOCK_TOKEN_SHA256": "0" * 64, "PENSTOCK_STORAGE": "AccountName=a;Name=penstock",
-                "PENSTOCK_SCALE_SET": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/"
-                "virtualMachineScaleSets/w", "PENSTOCK_IDENTITY": "0-0"}  # fmt: skip
+        made = {
+            "PENSTOCK_TOKEN_SHA256": "0" * 64,
+            "PENSTOCK_TARGETS_SHA256": "1" * 64,
+            "PENSTOCK_STORAGE": "AccountName=a;Name=penstock",
+            "PENSTOCK_SCALE_SET": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/w",
+            "PENSTOCK_IDENTITY": "0-0",
+        }
         self.assertEqual(set(given), set(made))
         return {**os.environ, **made}
 
