@@ -60,7 +60,7 @@ class vmss final : public fleet {
   }
 
   core::expected<void> retire(const std::vector<std::string>& ids) override {
-    // Azure takes an empty list, and "*", for all instances.
+    // "*" names all instances, and so, in requests like this one, does an empty list.
     if (const auto bad = std::find_if_not(ids.begin(), ids.end(), azure::is_instance_id); bad != ids.end()) {
       return core::fail(core::errc::invalid_argument, fmt::format("vmss: \"{}\" is no instance id", *bad));
     }

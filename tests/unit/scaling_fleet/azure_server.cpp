@@ -383,7 +383,7 @@ azure_server::reply azure_server::remove(const seen_request& request) {
                          "instanceIds")};
     }
   }
-  if (ids.empty()) { // as Azure has it: all
+  if (ids.empty()) { // the worst that it could mean
     for (const auto& [id, each] : machines_) by_choice_.insert(id);
   }
   for (const auto& id : ids) {
