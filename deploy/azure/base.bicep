@@ -25,6 +25,13 @@ param operatorObjectId string
 ])
 param operatorType string = 'User'
 
+@description('How often jobs and releases are kept: in three zones, or in one place where the region has no zones.')
+@allowed([
+  'Standard_ZRS'
+  'Standard_LRS'
+])
+param storageSku string = 'Standard_ZRS'
+
 var unique = take('${replace(name, '-', '')}${uniqueString(resourceGroup().id)}', 24)
 var headPrefix = cidrSubnet(addressPrefix, 24, 0)
 var gatewayPrefix = cidrSubnet(addressPrefix, 24, 1)
@@ -223,7 +230,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   location: location
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: storageSku
   }
   properties: {
     allowBlobPublicAccess: false

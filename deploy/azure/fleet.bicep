@@ -533,30 +533,30 @@ resource joiner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 }
 
 resource scalesWorkers 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workers.id, headIdentity.id, scaler.id)
+  name: guid(workers.id, headIdentity.id, scaler.name)
   scope: workers
   properties: {
-    roleDefinitionId: scaler.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', scaler.name)
     principalId: headIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }
 
 resource joinsSubnet 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workerSubnet.id, headIdentity.id, joiner.id)
+  name: guid(workerSubnet.id, headIdentity.id, joiner.name)
   scope: workerSubnet
   properties: {
-    roleDefinitionId: joiner.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', joiner.name)
     principalId: headIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
 }
 
 resource givesIdentity 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workerIdentity.id, headIdentity.id, joiner.id)
+  name: guid(workerIdentity.id, headIdentity.id, joiner.name)
   scope: workerIdentity
   properties: {
-    roleDefinitionId: joiner.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', joiner.name)
     principalId: headIdentity.properties.principalId
     principalType: 'ServicePrincipal'
   }
