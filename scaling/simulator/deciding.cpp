@@ -41,6 +41,8 @@ worker_counts world::count_workers() const noexcept {
     case phase::warming: ++count.warming; break;
     case phase::ready: ++count.ready; break;
     case phase::draining: ++count.draining; break;
+    case phase::left:
+    case phase::failed:
     case phase::gone: break;
     }
   }
@@ -66,9 +68,6 @@ signals world::see(const sums& all) {
   if (all.over > before.over)
     seen.late_share = static_cast<double>(all.late - before.late) / static_cast<double>(all.over - before.over);
   seen.workers = count_workers();
-  if (!boots_s_.empty())
-    seen.boot =
-        core::seconds{std::accumulate(boots_s_.begin(), boots_s_.end(), 0.0) / static_cast<double>(boots_s_.size())};
   if (requests_coming_) {
     seen.backlog_items = static_cast<double>(head_.dispatching().waiting_requests());
     const auto waits =
@@ -91,35 +90,85 @@ signals world::see(const sums& all) {
   return seen;
 }
 
+fleet_state world::fleet_seen() const {
+  fleet_state state;
+  state.target = target_;
+  for (const auto i : there_) {
+    const auto now = machines_[i].now;
+    const auto as = now == phase::failed    ? instance_state::failed
+                    : now == phase::joining ? instance_state::provisioning
+                                            : instance_state::running;
+    state.instances.push_back({std::to_string(i), std::to_string(i), as});
+  }
+  return state;
+}
+
+std::vector<worker_view> world::workers_seen() const {
+  std::vector<worker_view> workers;
+  for (const auto i : there_) {
+    const auto& m = machines_[i];
+    const auto add = [&](worker_stage stage) {
+      workers.push_back({std::to_string(i), stage, static_cast<int>(m.tasks)});
+    };
+    switch (m.now) {
+    case phase::warming: add(worker_stage::warming); break;
+    case phase::ready: add(worker_stage::ready); break;
+    case phase::draining: add(worker_stage::draining); break;
+    case phase::left: add(worker_stage::gone); break;
+    case phase::joining:
+    case phase::failed:
+    case phase::gone: break;
+    }
+  }
+  return workers;
+}
+
 void world::decide() {
   const auto all = sum_up();
   const auto seen = see(all);
   past_.push_back(all);
-  auto wish = decider_.propose(seen);
-  const auto have = seen.workers.coming();
-  const auto wanted = std::clamp(wish.workers, what_.least, what_.most);
-  const auto change = std::clamp(wanted - have, -what_.most_step, what_.most_step);
-  if (change > 0) grow(change);
-  if (change < 0) shrink(-change);
-  const auto direction = change > 0 ? 1 : change < 0 ? -1 : 0;
-  if (direction != 0 && std::exchange(last_direction_, direction) == -direction) ++results_.direction_changes;
-  note(seen, all, wanted, std::move(wish.why));
+  const auto made = controller_.decide(now(), {seen, fleet_seen(), workers_seen()});
+  act(made);
+  note(made, all, seen.backlog_items);
 }
 
-void world::note(const signals& seen, const sums& all, int wanted, std::string why) {
+/// In the order that decisions ask for.
+void world::act(const decision& made) {
+  const auto named = [this](const std::string& name) -> machine& { return machines_[std::stoul(name)]; };
+  for (const auto& name : made.drain) drain(named(name));
+  for (const auto& id : made.retire) {
+    auto& m = named(id);
+    if (m.works()) // it did not drain in time
+      abandon(m, true);
+    else
+      stop(m, phase::gone);
+  }
+  target_ -= static_cast<int>(made.retire.size());
+  if (!made.target) return;
+  target_ = *made.target;
+  for (auto missing = target_ - static_cast<int>(there_.size()); missing > 0; --missing) {
+    if (static_cast<int>(there_.size()) >= what_.machines.available) {
+      results_.not_given += missing;
+      return;
+    }
+    const auto number = ask_for_instance();
+    at(now_us_ + to_us(rng_.uniform(what_.machines.boot_from_s, what_.machines.boot_to_s)), kind::booted, number);
+  }
+}
+
+void world::note(const decision& made, const sums& all, double backlog) {
   moment m;
   m.at_s = to_s(now_us_);
-  m.arrivals_per_s = static_cast<double>(all.arrived - noted_.arrived) * 1e6 /
-                     static_cast<double>(std::max<std::int64_t>(1, all.at_us - noted_.at_us));
-  m.wanted = wanted;
-  m.ready = seen.workers.ready;
+  m.arrivals_per_s = static_cast<double>(all.arrived - noted_.arrived) / std::max(1e-6, to_s(all.at_us - noted_.at_us));
+  m.wanted = made.want;
+  m.ready = count_workers().ready;
   m.paid = static_cast<int>(there_.size());
-  m.backlog = seen.backlog_items;
+  m.backlog = backlog;
   m.latency_s = interval_times_.quantile_s(0.95);
   if (all.over > noted_.over)
     m.late = static_cast<double>(all.late - noted_.late) / static_cast<double>(all.over - noted_.over);
   m.cost = instance_s() / 3600 * what_.machines.price_per_h;
-  m.why = std::move(why);
+  m.why = made.why;
   results_.max_backlog = std::max(results_.max_backlog, m.backlog);
   results_.moments.push_back(std::move(m));
   interval_times_.clear();
@@ -142,6 +191,7 @@ void world::conclude() {
       results_.dropped[reason] += books.dropped[reason];
     results_.waiting += books.in_flight();
   }
+  results_.direction_changes = static_cast<int>(controller_.counts().direction_changes);
   results_.arrived = sums_.arrived;
   results_.finished = sums_.finished;
   results_.instance_s = instance_s();

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <iterator>
-#include <tuple>
 #include <utility>
 
 #include "scaling/simulator/world.hpp"
@@ -33,7 +31,7 @@ void world::boot_ended(machine& m) {
   if (m.now != phase::joining) return;
   if (rng_.chance(what_.machines.fails)) {
     ++results_.failed;
-    end(m);
+    m.now = phase::failed;
     return;
   }
   m.now = phase::warming;
@@ -42,10 +40,6 @@ void world::boot_ended(machine& m) {
 
 void world::join(machine& m) {
   if (m.now != phase::warming && m.now != phase::joining) return;
-  if (now_us_ > m.asked_us) {
-    boots_s_.push_back(to_s(now_us_ - m.asked_us));
-    if (boots_s_.size() > 8) boots_s_.pop_front();
-  }
   m.now = phase::ready;
   count_working(1);
   head_.worker_joined(m.id,
@@ -68,7 +62,7 @@ void world::drain(machine& m) {
 
 void world::leave_if_done(machine& m) {
   if (m.now != phase::draining || m.tasks > 0) return;
-  end(m);
+  stop(m, phase::left);
   head_.worker_lost(m.id, now(), actions_, true);
 }
 
@@ -81,26 +75,36 @@ void world::warn(machine& m) {
 
 /// The instance is taken away, with what its worker has; after a notice it gives that back in time.
 void world::lose(machine& m) {
-  if (!m.works()) return;
   const bool excused = what_.machines.notice_s > 0;
+  if (!m.works()) {
+    stop(m, phase::gone);
+    return;
+  }
   if (!excused) ++results_.taken;
+  abandon(m, excused);
+}
+
+/// Its worker goes without having done what it has.
+void world::abandon(machine& m, bool excused) {
   for (const auto* tasks : {&m.queue, &m.answered})
     for (const auto& t : *tasks)
       if (requests_coming_ && requests_.contains(t.id.stream.value)) requests_[t.id.stream.value].leased = false;
-  end(m);
+  stop(m, phase::gone);
   head_.worker_lost(m.id, now(), actions_, excused);
 }
 
-void world::end(machine& m) {
+/// Its worker is no more.
+void world::stop(machine& m, phase next) {
   if (m.now == phase::gone) return;
   if (m.works()) count_working(-1);
-  m.now = phase::gone;
-  m.gone_us = now_us_;
-  gone_instance_s_ += to_s(std::min(now_us_, end_us_) - std::min(m.asked_us, end_us_));
+  m.now = next;
   m.queue = {};
   m.answered = {};
   m.batches = {};
   m.tasks = 0;
+  if (next != phase::gone) return;
+  m.gone_us = now_us_;
+  gone_instance_s_ += to_s(std::min(now_us_, end_us_) - std::min(m.asked_us, end_us_));
   std::erase(there_, m.id.value);
 }
 
@@ -110,39 +114,6 @@ void world::count_working(int change) {
   working_since_us_ = until_us;
   working_ += change;
   if (now_us_ <= end_us_) results_.max_workers = std::max(results_.max_workers, working_);
-}
-
-/// Asks for instances, as far as there are any.
-void world::grow(int by) {
-  for (; by > 0; --by) {
-    if (std::ssize(there_) >= what_.machines.available) {
-      results_.not_given += by;
-      return;
-    }
-    const auto number = ask_for_instance();
-    at(now_us_ + to_us(rng_.uniform(what_.machines.boot_from_s, what_.machines.boot_to_s)), kind::booted, number);
-  }
-}
-
-/// Lets instances go: those first that do not work yet, then those whose workers have least to do; the newest first.
-void world::shrink(int by) {
-  std::vector<std::uint32_t> order{there_};
-  std::erase_if(order, [&](std::uint32_t i) { return machines_[i].now == phase::draining; });
-  std::ranges::stable_sort(order, [&](std::uint32_t a, std::uint32_t b) {
-    const auto rank = [&](std::uint32_t i) {
-      const auto& m = machines_[i];
-      return std::tuple{m.now, m.tasks, UINT32_MAX - i};
-    };
-    return rank(a) < rank(b);
-  });
-  order.resize(std::min(order.size(), static_cast<std::size_t>(std::max(by, 0))));
-  for (const auto i : order) {
-    auto& m = machines_[i];
-    if (m.now == phase::ready)
-      drain(m);
-    else
-      end(m);
-  }
 }
 
 // ---- what workers do

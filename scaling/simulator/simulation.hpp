@@ -3,13 +3,13 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/result.hpp"
 #include "dispatch/limits.hpp"
+#include "scaling/controller.hpp"
 #include "scaling/policy.hpp"
 #include "scaling/simulator/fleet_model.hpp"
 #include "scaling/simulator/latencies.hpp"
@@ -23,9 +23,7 @@ struct scenario {
   load demand;
   service_model service;
   fleet_model machines;
-  int least = 1;        ///< workers that there always are
-  int most = 1000;      ///< workers that there may be
-  int most_step = 1000; ///< that one decision may add or take away
+  controller_options controlling; ///< with the bounds of the fleet
   double objective_s = 1;
   double deadline_s = 10;     ///< of a request; then it is given up
   double interval_s = 15;     ///< between two decisions
@@ -87,13 +85,13 @@ struct results {
 /// Runs the real dispatch core under the load in virtual time, with workers that a policy adds and takes away.
 ///
 /// Every item is one segment of one packet, as pictures of requests and sampled or intra-coded streams are. Requests
-/// have their deadline, cameras are live streams and shed. A worker that leaves is drained first: it takes nothing new,
-/// and is gone when it has done what it has. The fleet asks for what is missing at every decision, so instances that
-/// failed or were taken away come back.
+/// have their deadline, cameras are live streams and shed. The real controller decides, by these policies, and acts on
+/// a fleet like a scale set: what it asks for boots, may fail or not be available; who leaves drains first and is paid
+/// for until it is retired at a later decision.
 ///
 /// After the load's end what is under way is still finished, but nothing is decided or paid any more.
 ///
 /// The same scenario gives the same results, on every machine. Linear in the items.
-[[nodiscard]] results simulate(const scenario& what, policy& decider);
+[[nodiscard]] results simulate(const scenario& what, std::vector<policy_ptr> policies);
 
 } // namespace penstock::scaling::simulator

@@ -29,9 +29,7 @@ core::expected<void> scenario::validate() const {
   if (const auto valid = service.validate(); !valid) return valid;
   if (const auto valid = machines.validate(); !valid) return valid;
   if (const auto valid = dispatcher.validate(); !valid) return valid;
-  if (least < 0) return wrong("min is below 0");
-  if (most < std::max(least, 1)) return wrong("max is below min, or below 1");
-  if (most_step < 1) return wrong("max_step is below 1");
+  if (const auto valid = controlling.validate(); !valid) return valid;
   if (objective_s <= 0) return wrong("objective is not above 0");
   if (deadline_s <= 0) return wrong("deadline is not above 0");
   if (interval_s < 0.001) return wrong("interval is below 1 ms");
@@ -49,11 +47,17 @@ int scenario::places() const noexcept {
   return std::max(1, static_cast<int>(0.8 * service.most_per_s() / demand.frames_per_s));
 }
 
-results simulate(const scenario& what, policy& decider) { return world{what, decider}.run(); }
+results simulate(const scenario& what, std::vector<policy_ptr> policies) {
+  std::string names;
+  for (const auto& p : policies) names += (names.empty() ? "" : "+") + std::string{p->name()};
+  auto found = world{what, std::move(policies)}.run();
+  found.policy = std::move(names);
+  return found;
+}
 
-world::world(const scenario& what, policy& decider)
-    : what_{what}, decider_{decider}, head_{{what.dispatcher, {}, 0}}, rng_{what.seed}, end_us_{to_us(
-                                                                                            what.demand.length_s)} {
+world::world(const scenario& what, std::vector<policy_ptr> policies)
+    : what_{what}, controller_{what.controlling, std::move(policies)}, head_{{what.dispatcher, {}, 0}}, rng_{what.seed},
+      end_us_{to_us(what.demand.length_s)} {
   if (what.demand.has_cameras()) {
     frames_coming_.emplace(what.demand, rng_.next());
     cameras_.resize(what.demand.cameras.size());
@@ -69,7 +73,6 @@ world::world(const scenario& what, policy& decider)
   stream_.codec = std::move(codec);
   stream_.limits.policy = what.demand.has_cameras() ? dispatch::stream_policy::live : dispatch::stream_policy::request;
   results_.load = what.demand.name;
-  results_.policy = decider.name();
   results_.length_s = what.demand.length_s;
 }
 
@@ -81,6 +84,7 @@ results world::run() {
   for (int i = 0; i < what_.machines.initial; ++i) join(machines_[ask_for_instance()]);
   carry_out();
   results_.asked = 0;
+  target_ = what_.machines.initial;
   at(0, kind::beat);
   at(what_.tick.count() * 1000, kind::tick);
   at(to_us(what_.interval_s), kind::decide);
@@ -178,7 +182,7 @@ void world::carry_out() {
                      [&](const dispatch::send_packet& m) { take(m); }, [&](const dispatch::send_close& m) { close(m); },
                      [&](const dispatch::revoke& m) { revoke(m); }, [&](const dispatch::emit& m) { receive(m.result); },
                      [&](const dispatch::stream_finished& m) { end_stream(m.stream); },
-                     [&](const dispatch::worker_expired& m) { end(of(m.worker)); },
+                     [&](const dispatch::worker_expired& m) { stop(of(m.worker), phase::gone); },
                      [](const auto&) {}, // grants, checkpoints and packets of poison: of no use here
                  },
                  wish);

@@ -24,7 +24,8 @@ struct task {
   bool revoked = false; ///< while it is in a batch
 };
 
-enum class phase : unsigned char { joining, warming, ready, draining, gone };
+/// `failed`: it did not boot; `left`: its worker said bye. Both are there, and paid for, until they are retired.
+enum class phase : unsigned char { joining, warming, ready, draining, left, failed, gone };
 
 /// An instance and its worker.
 struct machine {
@@ -43,7 +44,7 @@ struct machine {
 /// One run of a scenario.
 class world {
  public:
-  world(const scenario& what, policy& decider);
+  world(const scenario& what, std::vector<policy_ptr> policies);
 
   [[nodiscard]] results run();
 
@@ -101,7 +102,8 @@ class world {
   void leave_if_done(machine& m);
   void warn(machine& m);
   void lose(machine& m);
-  void end(machine& m);
+  void abandon(machine& m, bool excused);
+  void stop(machine& m, phase next);
   void take(const dispatch::send_packet& m);
   void close(const dispatch::send_close& m);
   void revoke(const dispatch::revoke& m);
@@ -109,21 +111,22 @@ class world {
   void complete(machine& m, std::uint32_t instance);
   void done(machine& m, core::segment_id id);
   void count_working(int change);
-  void grow(int by);
-  void shrink(int by);
 
   // deciding.cpp: what is seen and what is wanted
   [[nodiscard]] sums sum_up();
   [[nodiscard]] signals see(const sums& all);
   void decide();
-  void note(const signals& seen, const sums& all, int wanted, std::string why);
+  [[nodiscard]] fleet_state fleet_seen() const;
+  [[nodiscard]] std::vector<worker_view> workers_seen() const;
+  void act(const decision& made);
+  void note(const decision& made, const sums& all, double backlog);
   [[nodiscard]] worker_counts count_workers() const noexcept;
   [[nodiscard]] double instance_s() const noexcept;
   [[nodiscard]] std::uint64_t dropped_so_far() const;
   void conclude();
 
   const scenario& what_;
-  policy& decider_;
+  controller controller_;
   dispatch::head head_;
   random rng_;
   std::optional<request_arrivals> requests_coming_;
@@ -146,13 +149,12 @@ class world {
   std::vector<std::uint32_t> to_start_; ///< workers that may have idle instances and items
   int working_ = 0;                     ///< workers that are ready or draining
   std::int64_t working_since_us_ = 0;   ///< what `sums_` has
-  std::deque<double> boots_s_;          ///< of the last instances, from asking to ready
+  int target_ = 0;                      ///< instances that the fleet was asked for
   double gone_instance_s_ = 0;          ///< paid for those that are gone
   sums sums_;
   std::deque<sums> past_; ///< the last window's
   sums noted_;            ///< at the last moment
   latencies interval_times_;
-  int last_direction_ = 0;
   results results_;
 };
 
