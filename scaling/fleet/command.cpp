@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "core/time.hpp"
+#include "scaling/fleet/pidfd.hpp"
 #include "scaling/fleet/spawn.hpp"
 
 namespace penstock::scaling {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "scaling/fleet/pidfd.hpp"
 #include "scaling/fleet/spawn.hpp"
 
 namespace penstock::scaling {

@@ -78,7 +78,7 @@ TEST_CASE("a family that is absent, or no number, is an error that names it") {
     CHECK(read.error().code == core::errc::unavailable);
     CHECK(holds(read.error().message, family));
     CHECK(holds(read.error().message, "is absent"));
-    for (const auto bad : {std::nan(""), INFINITY, -1.0}) {
+    for (const auto bad : {std::nan(""), double{INFINITY}, -1.0}) {
       auto samples = samples_without("");
       for (auto& each : samples) {
         if (each.name == family) each.value = bad;
