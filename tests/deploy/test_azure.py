@@ -226,7 +226,8 @@ class Files(unittest.TestCase):
             "PENSTOCK_TOKEN_SHA256": "0" * 64,
             "PENSTOCK_TARGETS_SHA256": "1" * 64,
             "PENSTOCK_STORAGE": "AccountName=a;Name=penstock",
-            "PENSTOCK_SCALE_SET": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/w",
+            "PENSTOCK_SCALE_SET": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/"
+            "virtualMachineScaleSets/w",
             "PENSTOCK_IDENTITY": "0-0",
         }
         self.assertEqual(set(given), set(made))
