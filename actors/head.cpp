@@ -63,6 +63,7 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
                           static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
   }
   configure_pushes();
+  configure_signals();
   if (config.door) pictures_ledger_ = account{config.metrics->stream(std::string{pictures_account_name})};
   publish();
 }
@@ -92,9 +93,11 @@ void head_state::start(const head_start& message) {
     auto& worker = workers_[id];
     worker.handle = handle;
     worker.name = "local";
+    worker.role = config_.role.empty() ? role_without_name : config_.role;
     for (const auto each : metrics::all_stages) worker.stages.emplace_back(metrics::to_string(each));
     local_.push_back(id);
   }
+  figures_ = message.figures;
   gate_ = message.gate;
   pushes_ = message.pushes;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
@@ -224,6 +227,7 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.forwarded.clear();
   stream.failures.clear();
   note_finished(stream);
+  note_job(stream);
   close_preview(stream);
   export_stream(id, stream);
   core_->remove_stream(id);
@@ -311,8 +315,17 @@ void head_state::on(const worker_hello& message) {
 }
 
 void head_state::on(const worker_joined& message) {
-  workers_[message.worker] = {message.handle,       message.name, message.stages,    message.bulk_segments,
-                              message.live_streams, false,        core::clock::now()};
+  const auto now = core::clock::now();
+  forget_machine(message.name);
+  workers_[message.worker] = {.handle = message.handle,
+                              .name = message.name,
+                              .stages = message.stages,
+                              .bulk_segments = message.bulk_segments,
+                              .live_streams = message.live_streams,
+                              .role = message.role,
+                              .metrics = message.metrics,
+                              .heard = now};
+  pools_->heard(message.role, message.name, {}, now);
   tell_worker(message.worker, "joined");
   core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
   carry_out();
@@ -320,12 +333,20 @@ void head_state::on(const worker_joined& message) {
 
 void head_state::on(const worker_alive& message) {
   const auto now = core::clock::now();
-  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.heard = now;
+  if (const auto at = workers_.find(message.worker); at != workers_.end()) {
+    auto& worker = at->second;
+    worker.heard = now;
+    if (auto figures = message.figures) {
+      if (worker.phase == core::worker_phase::draining) figures->phase = worker.phase;
+      pools_->heard(worker.role, worker.name, *figures, now);
+    }
+  }
   core_->worker_heartbeat(message.worker, now);
 }
 
 void head_state::on(const worker_leaving& message) {
-  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.draining = true;
+  if (const auto at = workers_.find(message.worker); at != workers_.end())
+    at->second.phase = core::worker_phase::draining;
   tell_worker(message.worker, "draining");
   core_->worker_draining(message.worker, core::clock::now(), actions_);
   carry_out();
@@ -334,7 +355,9 @@ void head_state::on(const worker_leaving& message) {
 
 void head_state::on(const worker_gone& message) {
   tell_worker(message.worker, "gone");
-  if (workers_.erase(message.worker) == 0) return;
+  const auto gone = workers_.extract(message.worker);
+  if (!gone) return;
+  pools_->gone(gone.mapped().role, gone.mapped().name, !message.excused, core::clock::now());
   spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
   core_->worker_lost(message.worker, core::clock::now(), actions_, message.excused);
   carry_out();
@@ -451,6 +474,7 @@ void head_state::note_latencies(head_stream& stream, const std::vector<core::tim
   for (const auto each : captured) {
     const core::seconds took{now - each};
     stream.series.latency.observe(took.count());
+    if (comes_anyway(stream.report)) note_fate(took);
     stream.latency.observe(took, now);
   }
 }
@@ -479,7 +503,9 @@ void head_state::publish() {
     const auto load = core_->dispatching().load_of(id);
     worker_report w{.name = worker.name,
                     .stages = worker.stages,
-                    .draining = worker.draining,
+                    .role = worker.role,
+                    .metrics = worker.metrics,
+                    .phase = worker.phase,
                     .bulk = load.bulk,
                     .live = load.live,
                     .requests = load.requests,
@@ -490,6 +516,17 @@ void head_state::publish() {
     if (worker.heard != core::time_point{}) w.heard = now - worker.heard;
     report.workers.push_back(std::move(w));
   }
+  for (const auto& [id, machine] : machines_) {
+    worker_report w;
+    w.name = machine.seen.name;
+    w.stages = machine.seen.stages;
+    w.role = machine.seen.role;
+    w.metrics = machine.seen.metrics;
+    w.phase = machine.seen.figures.phase;
+    w.heard = now - machine.heard;
+    report.workers.push_back(std::move(w));
+  }
+  report.pools = measured_;
   config_.board->put(std::move(report));
 }
 
@@ -500,18 +537,19 @@ void head_state::export_stream(core::stream_id id, head_stream& stream) {
   stream.report.frames_per_s = stream.rate.at(stream.report.ledger.delivered, now);
   stream.report.latency_p50 = stream.latency.quantile(0.5, now);
   stream.report.latency_p99 = stream.latency.quantile(0.99, now);
+  note_arrivals(stream);
   export_ledger(stream.series, stream.report.ledger, stream.exported);
 }
 
 void head_state::export_metrics() {
-  std::size_t waiting = 0;
   for (auto& [id, stream] : streams_) {
     const auto phase = stream.report.phase;
-    if (phase == stream_phase::running) waiting += core_->dispatching().load_of(id).waiting;
     if (phase == stream_phase::running || phase == stream_phase::closing) export_stream(id, stream);
   }
   pictures_ledger_.show();
-  series_.waiting.set(static_cast<double>(waiting));
+  const auto waiting = core_->dispatching().waiting();
+  measure_pools(waiting);
+  series_.waiting.set(static_cast<double>(waiting.segments));
   series_.waiting_requests.set(static_cast<double>(core_->dispatching().waiting_requests()));
   series_.workers.set(static_cast<double>(workers_.size()));
   const auto& ignored = core_->collecting().ignored();
@@ -552,6 +590,9 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const worker_joined& message) { forward(message); },
       [forward](const worker_alive& message) { forward(message); },
       [forward](const worker_leaving& message) { forward(message); },
+      [forward](const machine_seen& message) { forward(message); },
+      [forward](const machine_gone& message) { forward(message); },
+      [forward](const jobs_waiting& message) { forward(message); },
       [forward](const worker_gone& message) { forward(message); },
       [forward](const worker_returned& message) { forward(message); },
       [forward](const picture_ask& message) { forward(message); },

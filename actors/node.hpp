@@ -72,6 +72,8 @@ class node {
   void add_guest(guest_ask ask);
   void remove_guest(guest_leave leave);
   void watch(preview_ask ask);
+  /// So many durable jobs wait: a part of the backlog.
+  void tell_jobs_waiting(std::uint64_t jobs);
 
   [[nodiscard]] const std::vector<std::string>& labels() const noexcept;
   [[nodiscard]] const std::string& engine() const noexcept; ///< of this process; empty where all workers are elsewhere

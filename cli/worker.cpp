@@ -93,14 +93,18 @@ int run_worker(const arguments& args) {
   options.keys = *keys;
   if (options.dial.empty())
     return bad({core::errc::bad_config, fmt::format("nodes.{}.dial: is missing; or give --head", role->role)});
+  // It tells how it is while it loads its model, too.
+  const auto server = serve_metrics(
+      args.metrics, {[all = options.metrics] { return all->expose(); }, [] { return true; },
+                     [standing = options.standing] { return standing->get() == core::worker_phase::ready; }});
+  if (!server) return server.error();
+  if (*server) options.metrics_address = metrics_address(args.metrics, (*server)->port(), options.dial);
+
   auto worker = actors::worker_node::start(topology->config, options);
   if (!worker) return bad(worker.error());
   spdlog::info("{}: {}", args.name, (*worker)->model_line());
 
   auto& running = **worker;
-  const auto server = serve_metrics(args.metrics, {[&running] { return running.metrics().expose(); },
-                                                   [] { return true; }, [&running] { return running.ready(); }});
-  if (!server) return server.error();
   wait_for_end(running, stop, topology->config.shutdown.grace);
   const auto refusal = running.refusal();
   if (refusal.empty()) return exit_done;

@@ -294,6 +294,19 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
   return load;
 }
 
+waiting_load dispatcher::waiting() const noexcept {
+  waiting_load all;
+  state_->streams.for_each([&](const stream_state& s) {
+    for (const auto& g : s.segments) {
+      if (!state_->needs_worker(g)) continue;
+      ++all.segments;
+      all.frames += g.kept.sums().pending;
+      if (const auto since = g.kept.pending_since(); since && (!all.since || *since < *all.since)) all.since = since;
+    }
+  });
+  return all;
+}
+
 std::size_t dispatcher::count_streams() const noexcept { return state_->streams.size(); }
 
 std::size_t dispatcher::waiting_requests() const noexcept { return state_->requests.size() + state_->retried.size(); }

@@ -164,12 +164,14 @@ void pool_meter::rate_load(const slot& sum, const pool_load& load, pool_figures&
     out.backlog =
         core::seconds{at_most_per_s > 0 ? load.backlog_items / at_most_per_s : std::numeric_limits<double>::infinity()};
   if (out.workers.ready == 0) return;
-  out.places_per_worker = static_cast<double>(load.places) / out.workers.ready;
-  out.headroom_streams = load.free_places;
+  if (load.places) {
+    out.places_per_worker = static_cast<double>(load.places->all) / out.workers.ready;
+    out.headroom_streams = load.places->free;
+  }
   if (load.live_streams == 0 || sum.live <= 0 || out.window <= out.window.zero() || at_most_per_s <= 0) return;
   const auto of_a_stream_per_s = sum.live / out.window.count() / load.live_streams;
-  const auto more = std::floor((at_most_per_s - out.arrivals_per_s) / of_a_stream_per_s);
-  out.headroom_streams = std::clamp(more, 0.0, out.headroom_streams);
+  const auto more = std::max(0.0, std::floor((at_most_per_s - out.arrivals_per_s) / of_a_stream_per_s));
+  out.headroom_streams = load.places ? std::min(more, out.headroom_streams) : more;
 }
 
 pool_figures pool_meter::measure(const pool_counts& counts, const pool_load& load, core::time_point now) {

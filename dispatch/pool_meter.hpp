@@ -20,13 +20,18 @@ struct pool_counts {
   std::uint64_t late = 0;    ///< of them, those that had it later, or were given up for want of room
 };
 
+/// For live streams, at workers that are ready.
+struct pool_places {
+  std::uint32_t all = 0;
+  std::uint32_t free = 0;
+};
+
 /// What is there at a moment.
 struct pool_load {
-  double backlog_items = 0;       ///< see docs/metrics.md
-  core::seconds oldest{0};        ///< age of what has waited longest
-  std::uint32_t live_streams = 0; ///< that need a place, whatever their rate
-  std::uint32_t places = 0;       ///< for live streams, at workers that are ready
-  std::uint32_t free_places = 0;  ///< of them
+  double backlog_items = 0;          ///< see docs/metrics.md
+  core::seconds oldest{0};           ///< age of what has waited longest
+  std::uint32_t live_streams = 0;    ///< that need a place, whatever their rate
+  std::optional<pool_places> places; ///< none for a role that works behind another's link
 };
 
 /// Workers by where they are in their life. Those that have not been heard yet only their fleet knows.
@@ -58,7 +63,7 @@ struct pool_figures {
   double late_share = 0; ///< of items with an objective whose fate was known in the window
   std::uint32_t live_streams = 0;
   double headroom_streams = 0;
-  double places_per_worker = 0; ///< for live streams, on the average; 0: nobody is ready
+  double places_per_worker = 0; ///< for live streams, on the average; 0: no bound, or nobody is ready
   pool_workers workers;
 };
 

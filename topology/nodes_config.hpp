@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "topology/streams_config.hpp"
+
 namespace penstock::topology {
 
 enum class stage : std::uint8_t { source, decode, preprocess, inference, postprocess, collector };
@@ -109,6 +111,7 @@ struct jobs_config {
 
 struct scaling_config {
   fleet_kind fleet = fleet_kind::advise;
+  duration objective = std::chrono::seconds{1}; ///< what has its result later is late
 
   bool operator==(const scaling_config&) const = default;
 };

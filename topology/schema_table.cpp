@@ -306,7 +306,11 @@ auto scaling() {
                              {"process", fleet_kind::process},
                              {"vmss", fleet_kind::vmss},
                              {"exec", fleet_kind::exec}}),
-         "What starts and stops machines; `advise` only says what it would do.");
+         "What starts and stops machines; `advise` only says what it would do.")
+      .add("objective", &scaling_config::objective, time_span(milliseconds{1}),
+           "Time from a frame's capture, or a request's arrival, to its result. What takes longer, or is given up for "
+           "want "
+           "of room, is late: see [Metrics](metrics.md#signals).");
   return s;
 }
 

@@ -33,6 +33,7 @@ class node final : public gateway::node_api {
  public:
   std::string metrics() override { return registry.expose(); }
   bool healthy() override { return true; }
+  std::vector<gateway::target_view> targets() override { return {{}}; }
   bool ready() override { return true; }
   void drain(gateway::completion<std::monostate> done) override { done(std::monostate{}); }
 

@@ -241,8 +241,7 @@ TEST_CASE("the late share is of those whose fate is known", "[pool]") {
 
 TEST_CASE("live streams find a place where there is one, and time for its frames", "[pool]") {
   pool p;
-  p.load.places = 512;
-  p.load.free_places = 502;
+  p.load.places = {512, 502};
   p.load.live_streams = 10;
   p.pass(5s);
   CHECK(p.last.headroom_streams == 0); // nobody is there
@@ -251,9 +250,14 @@ TEST_CASE("live streams find a place where there is one, and time for its frames
   // 400 items/s at most, 100 come: 300 are left for streams of 5 items/s.
   CHECK(p.last.headroom_streams == Approx(60).margin(2));
   CHECK(p.last.places_per_worker == 256);
-  p.load.free_places = 7;
+  p.load.places->free = 7;
   p.pass(1s, {.arrived = 100, .live = 50});
   CHECK(p.last.headroom_streams == 7);
   p.pass(40s, {.arrived = 1000, .live = 50});
   CHECK(p.last.headroom_streams == 0);
+  p.pass(40s, {.arrived = 100, .live = 50});
+  p.load.places.reset(); // they have it elsewhere
+  p.pass(1s, {.arrived = 100, .live = 50});
+  CHECK(p.last.headroom_streams == Approx(60).margin(2));
+  CHECK(p.last.places_per_worker == 0);
 }

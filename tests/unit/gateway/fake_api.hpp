@@ -36,6 +36,9 @@ class fake_node final : public gateway::node_api {
   std::string metrics() override { return registry.expose(); }
   bool healthy() override { return is_healthy; }
   bool ready() override { return is_ready; }
+  std::vector<gateway::target_view> targets() override {
+    return {{"", {{"role", "head"}}}, {"10.0.0.9:9100", {{"name", "w \"1\""}, {"role", "worker"}}}};
+  }
   void drain(gateway::completion<std::monostate> done) override {
     is_ready = false;
     done(std::monostate{});
