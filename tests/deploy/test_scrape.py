@@ -1,4 +1,4 @@
-"""Debian's Prometheus, with the configuration of deploy/, finds workers by their head, scrapes them and raises alerts."""
+"""Debian's Prometheus, with the configuration of deploy/, finds workers by their head, scrapes them, raises alerts."""
 
 import http.server
 import json
@@ -60,7 +60,7 @@ class Scrape(unittest.TestCase):
 
     def name(self, world, *targets):
         """Has a head name these: (address, role)."""
-        listed = [{"targets": [address], "labels": {"role": role}} for address, role in targets]
+        listed = [{"targets": [address], "labels": {"name": f"a {role}", "role": role}} for address, role in targets]
         world["/v1/targets"] = ("application/json", json.dumps(listed))
 
     def start_prometheus(self, head):
@@ -98,7 +98,8 @@ class Scrape(unittest.TestCase):
 
     def ask(self, path, **query):
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=10) as reply:
+            url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+            with urllib.request.urlopen(url, timeout=10) as reply:
                 return json.load(reply)["data"]
         except urllib.error.HTTPError as e:
             if e.code == 503:  # it is not ready yet
@@ -107,7 +108,8 @@ class Scrape(unittest.TestCase):
 
     def up(self):
         """{(job, address): health} of what is scraped."""
-        return {(t["labels"]["job"], t["labels"]["instance"]): t["health"] for t in self.ask("targets")["activeTargets"]}
+        targets = self.ask("targets")["activeTargets"]
+        return {(t["labels"]["job"], t["labels"]["instance"]): t["health"] for t in targets}
 
     def test_workers_appear_and_go_as_their_head_says(self):
         head, world = self.machine('penstock_pool_workers{role="worker",state="lost"} 1\n')
