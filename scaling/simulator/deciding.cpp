@@ -63,30 +63,17 @@ signals world::see(const sums& all) {
   seen.window = core::seconds{seconds};
   seen.arrivals_per_s = per_s(all.arrived, before.arrived);
   seen.served_per_s = per_s(all.finished, before.finished);
-  seen.service_per_s = busy_s > 0 ? static_cast<double>(all.finished - before.finished) / busy_s : 0;
+  if (busy_s > 0) service_per_s_ = static_cast<double>(all.finished - before.finished) / busy_s;
+  seen.service_per_s = service_per_s_;
   seen.utilisation = worked_s > 0 ? std::min(1.0, busy_s / worked_s) : 0;
   if (all.over > before.over)
     seen.late_share = static_cast<double>(all.late - before.late) / static_cast<double>(all.over - before.over);
   seen.workers = count_workers();
-  if (requests_coming_) {
-    seen.backlog_items = static_cast<double>(head_.dispatching().waiting_requests());
-    const auto waits =
-        std::find_if(requests_.begin(), requests_.end(), [](const request& r) { return !r.leased && !r.over; });
-    if (waits != requests_.end()) seen.oldest = core::seconds{to_s(now_us_ - waits->arrived_us)};
-    return seen;
-  }
+  const auto waiting = head_.dispatching().waiting();
+  seen.backlog_items = static_cast<double>(waiting.frames);
+  if (waiting.since) seen.oldest = now() - *waiting.since;
   seen.live_streams = cameras_on_;
   seen.streams_per_worker = what_.places();
-  for (std::uint32_t i = 0; i < cameras_.size(); ++i) {
-    if (!cameras_[i].open) continue;
-    const auto load = head_.dispatching().load_of(core::stream_id{i});
-    if (load.waiting == 0) continue;
-    seen.backlog_items += static_cast<double>(load.waiting);
-    const auto books = head_.collecting().ledger_of({i});
-    const auto oldest = static_cast<std::int64_t>(books.received - books.in_flight());
-    const auto since_us = cameras_[i].first_us + oldest * frames_coming_->period_us();
-    seen.oldest = std::max(seen.oldest, core::seconds{to_s(now_us_ - since_us)});
-  }
   return seen;
 }
 

@@ -86,9 +86,6 @@ void world::lose(machine& m) {
 
 /// Its worker goes without having done what it has.
 void world::abandon(machine& m, bool excused) {
-  for (const auto* tasks : {&m.queue, &m.answered})
-    for (const auto& t : *tasks)
-      if (requests_coming_ && requests_.contains(t.id.stream.value)) requests_[t.id.stream.value].leased = false;
   stop(m, phase::gone);
   head_.worker_lost(m.id, now(), actions_, excused);
 }
@@ -155,8 +152,6 @@ void world::close(const dispatch::send_close& what) {
 void world::revoke(const dispatch::revoke& what) {
   auto& m = of(what.worker);
   if (!m.works()) return;
-  if (requests_coming_ && requests_.contains(what.segment.stream.value))
-    requests_[what.segment.stream.value].leased = false;
   for (auto* tasks : {&m.queue, &m.answered})
     if (const auto t = find(*tasks, what.segment); t != tasks->end()) {
       tasks->erase(t);

@@ -148,7 +148,7 @@ void world::handle(const event& e) {
 void world::bring_request() {
   requests_coming_->pop();
   const core::stream_id stream{static_cast<std::uint32_t>(requests_.end_number())};
-  requests_.push_back({now_us_, false, false});
+  requests_.push_back({now_us_, false});
   ++sums_.arrived;
   stream_.limits.deadline = now() + std::chrono::microseconds{to_us(what_.deadline_s)};
   head_.add_stream(stream, stream_, now(), actions_);
@@ -178,12 +178,11 @@ void world::carry_out() {
     std::swap(actions_, work_);
     for (auto& wish : work_)
       std::visit(overloaded{
-                     [&](const dispatch::send_open& m) { open_lease(m); },
                      [&](const dispatch::send_packet& m) { take(m); }, [&](const dispatch::send_close& m) { close(m); },
                      [&](const dispatch::revoke& m) { revoke(m); }, [&](const dispatch::emit& m) { receive(m.result); },
                      [&](const dispatch::stream_finished& m) { end_stream(m.stream); },
                      [&](const dispatch::worker_expired& m) { stop(of(m.worker), phase::gone); },
-                     [](const auto&) {}, // grants, checkpoints and packets of poison: of no use here
+                     [](const auto&) {}, // openings, grants and checkpoints: of no use here
                  },
                  wish);
     results_.events += work_.size();
@@ -195,10 +194,6 @@ void world::carry_out() {
       start(m);
     }
   }
-}
-
-void world::open_lease(const dispatch::send_open& m) {
-  if (requests_coming_ && requests_.contains(m.segment.stream.value)) requests_[m.segment.stream.value].leased = true;
 }
 
 void world::receive(const core::frame_result& result) {

@@ -62,7 +62,6 @@ class world {
   };
   struct request {
     std::int64_t arrived_us = 0;
-    bool leased = false;
     bool over = false;
   };
   struct camera_state {
@@ -88,7 +87,6 @@ class world {
   void bring_request();
   void bring_frame();
   void carry_out();
-  void open_lease(const dispatch::send_open& m);
   void end_stream(core::stream_id stream);
   void receive(const core::frame_result& result);
   [[nodiscard]] bool is_over() const noexcept;
@@ -152,8 +150,9 @@ class world {
   int target_ = 0;                      ///< instances that the fleet was asked for
   double gone_instance_s_ = 0;          ///< paid for those that are gone
   sums sums_;
-  std::deque<sums> past_; ///< the last window's
-  sums noted_;            ///< at the last moment
+  std::deque<sums> past_;    ///< the last window's
+  double service_per_s_ = 0; ///< the last that was known
+  sums noted_;               ///< at the last moment
   latencies interval_times_;
   results results_;
 };
