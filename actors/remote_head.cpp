@@ -162,8 +162,9 @@ void remote_head_state::announce() {
   auto hello = config_.hello;
   hello.warming = true;
   acknowledged_ = false;
-  announced_ = config_.hub->send(*peer_, hello) == transport::send_result::queued;
-  must_join_ = !announced_;
+  const auto sent = config_.hub->send(*peer_, hello);
+  announced_ = sent == transport::send_result::queued;
+  must_join_ = sent == transport::send_result::full;
 }
 
 /// Forgets every lease: the head will lease them again.
