@@ -1,6 +1,7 @@
 #include "scaling/controller.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <tuple>
 #include <utility>
@@ -8,6 +9,18 @@
 #include "scaling/policy/checks.hpp"
 
 namespace penstock::scaling {
+
+namespace {
+
+/// Policies reckon with these.
+bool is_sound(const signals& seen) {
+  const auto values = {seen.arrivals_per_s, seen.served_per_s,   seen.service_per_s, seen.utilisation,
+                       seen.backlog_items,  seen.oldest.count(), seen.late_share,    seen.streams_per_worker,
+                       seen.window.count(), seen.boot.count()};
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v) && v >= 0; });
+}
+
+} // namespace
 
 controller::controller(const controller_options& options, std::vector<policy_ptr> policies)
     : options_{options}, policies_{std::move(policies)} {}
@@ -72,6 +85,7 @@ std::string controller::blind(core::time_point now, const observation& known) co
   if (!known.fleet) return "the fleet cannot be seen: " + known.fleet.error().message;
   if (options_.names_instances && !known.workers) return "the workers cannot be seen: " + known.workers.error().message;
   if (!known.seen) return "no signals: " + known.seen.error().message;
+  if (!is_sound(*known.seen)) return "the signals are no numbers";
   const core::seconds age{now - known.seen->at};
   if (age > options_.stale_after) {
     return fmt::format("the signals are {:.0f} s old, more than {:.0f} s", age.count(), options_.stale_after.count());

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::size_t enough_points = 5;
 
+double quantile_of(std::vector<double>& values, double quantile) {
+  const auto rank = static_cast<std::ptrdiff_t>(quantile * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + rank, values.end());
+  return values[static_cast<std::size_t>(rank)];
+}
+
 } // namespace
 
 void arrival_history::add(core::time_point at, double per_s, bool usual) {
@@ -25,10 +31,6 @@ void arrival_history::add(core::time_point at, double per_s, bool usual) {
   while (at - points_.front().at > memory_) points_.pop_front();
 }
 
-core::seconds arrival_history::span() const noexcept {
-  return points_.empty() ? core::seconds{0} : core::seconds{points_.back().at - points_.front().begin};
-}
-
 double arrival_history::level(core::seconds window) const noexcept {
   double sum = 0;
   int values = 0;
@@ -37,12 +39,6 @@ double arrival_history::level(core::seconds window) const noexcept {
     values += p->values;
   }
   return values > 0 ? sum / values : 0;
-}
-
-double arrival_history::peak() const noexcept {
-  double highest = 0;
-  for (const auto& p : points_) highest = std::max(highest, p.per_s());
-  return highest;
 }
 
 std::vector<arrival_history::point> arrival_history::apart(core::seconds window, core::seconds averaged) const {
@@ -114,9 +110,10 @@ std::vector<double> arrival_history::levels(core::seconds window) const {
   return out;
 }
 
-std::optional<double> arrival_history::growth(core::seconds horizon, core::seconds window, double quantile) const {
+std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::seconds window, double quantile) const {
   const auto level = levels(window);
   std::vector<double> factors;
+  std::vector<double> rises;
   std::deque<std::size_t> highest; // of the points after the moment; the first is the peak, the others may become it
   // From the newest moment to the oldest: its future's far end only moves back.
   for (std::size_t i = points_.size(); i-- > 0;) {
@@ -125,14 +122,15 @@ std::optional<double> arrival_history::growth(core::seconds horizon, core::secon
     while (!highest.empty() && points_[highest.front()].at - now.at > horizon) highest.pop_front();
     if (points_.back().at - now.at >= horizon && level[i] > 0 && !highest.empty()) {
       factors.push_back(level[highest.front()] / level[i]);
+      rises.push_back(level[highest.front()] - level[i]);
     }
     while (!highest.empty() && level[highest.back()] <= level[i]) highest.pop_back();
     highest.push_back(i);
   }
   if (factors.size() < enough_points) return std::nullopt;
-  const auto rank = static_cast<std::ptrdiff_t>(quantile * static_cast<double>(factors.size() - 1));
-  std::nth_element(factors.begin(), factors.begin() + rank, factors.end());
-  return std::max(1.0, factors[static_cast<std::size_t>(rank)]);
+  const double now = level.back();
+  const double may = std::min(now * quantile_of(factors, quantile), now + quantile_of(rises, quantile));
+  return std::clamp(may, now, std::max(now, *std::max_element(level.begin(), level.end())));
 }
 
 } // namespace penstock::scaling

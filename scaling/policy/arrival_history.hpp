@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -23,14 +24,10 @@ class arrival_history {
   /// Times must not go back. `usual` is false for what is known to say nothing of the demand, as during an outage.
   void add(core::time_point at, double per_s, bool usual = true);
 
-  /// How far back it goes.
-  [[nodiscard]] core::seconds span() const noexcept;
+  [[nodiscard]] std::size_t points() const noexcept { return points_.size(); }
 
   /// Mean of the last `window`; 0 without a point.
   [[nodiscard]] double level(core::seconds window) const noexcept;
-
-  /// Highest point; 0 without one.
-  [[nodiscard]] double peak() const noexcept;
 
   /// Least squares over the last `window`. Values are averages of `averaged`: those that overlap are left out, since
   /// they would make chance look certain. Nothing with fewer than five points, or while they span less than half of it.
@@ -41,11 +38,12 @@ class arrival_history {
   /// change between values that do not overlap, so that steps and trends count little. Nothing with fewer than five.
   [[nodiscard]] std::optional<double> dispersion(core::seconds averaged) const;
 
-  /// The traffic envelope relative to its start: by what factor arrivals rose at most within `horizon`, for the share
-  /// `quantile` of all moments remembered (InferLine, SoCC 2020, with a quantile in place of the maximum, so that one
-  /// flash crowd is not expected again at every moment of the next hour). At least 1; nothing while fewer than five
-  /// moments have such a future. Levels are means of a `window`, so that bursts shorter than it do not count as rises.
-  [[nodiscard]] std::optional<double> growth(core::seconds horizon, core::seconds window, double quantile) const;
+  /// The traffic envelope of the present: how high arrivals may be within `horizon`, by what rises there were, for the
+  /// share `quantile` of all moments remembered (InferLine, SoCC 2020; a quantile in place of the maximum, so that one
+  /// flash crowd is not expected again at every moment of the next hour). By the factor or by the difference, whichever
+  /// is less, and never above what has been seen. Nothing while fewer than five moments have such a future. Levels are
+  /// means of a `window`, so that bursts shorter than it do not count as rises.
+  [[nodiscard]] std::optional<double> may_rise_to(core::seconds horizon, core::seconds window, double quantile) const;
 
  private:
   struct point {

@@ -1,5 +1,6 @@
 #include "scaling/controller.hpp"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.hpp"
@@ -42,7 +43,8 @@ TEST_CASE("more is asked for once, and what boots counts", "[scaling]") {
 
 TEST_CASE("the largest of several proposals counts", "[scaling]") {
   std::vector<policy_ptr> policies;
-  for (const int n : {2, 7, 4}) policies.push_back(std::make_unique<told_policy>(std::make_shared<int>(n), std::to_string(n)));
+  for (const int n : {2, 7, 4})
+    policies.push_back(std::make_unique<told_policy>(std::make_shared<int>(n), std::to_string(n)));
   controller decider{wide, std::move(policies)};
   signals fresh;
   fresh.at = start;
@@ -216,7 +218,10 @@ TEST_CASE("missing or old signals freeze the fleet and say so", "[scaling]") {
   known = s.seen();
   known.fleet = core::fail(core::errc::timeout, "the fleet's owner is silent");
   CHECK(s.decider.decide(s.now + 85s, known).is_frozen());
-  CHECK(s.decider.counts().frozen == 4);
+  known = s.seen();
+  known.seen->late_share = std::numeric_limits<double>::quiet_NaN();
+  CHECK(s.decider.decide(s.now + 85s, known).why == "frozen at 2: the signals are no numbers");
+  CHECK(s.decider.counts().frozen == 5);
   s.now += 90s;
   CHECK(s.decide().action == scaling_action::in);
 }

@@ -18,8 +18,8 @@ struct fluid_options {
 };
 
 struct fluid_result {
-  double late_share = 0;  ///< of all items
-  double instance_s = 0;  ///< paid for, from being asked for to being gone
+  double late_share = 0; ///< of all items
+  double instance_s = 0; ///< paid for, from being asked for to being gone
   double mean_instances = 0;
   int most_instances = 0;
   double changes_per_h = 0;

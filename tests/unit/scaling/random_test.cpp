@@ -94,8 +94,10 @@ class chaos {
         stage_->workers.push_back({i.worker, worker_stage::ready, 0});
       }
       if (f.was_up) live(id, f);
-      if (rng_.chance(0.002)) stage_->remove(id);
-      else if (rng_.chance(0.002)) i.state = instance_state::failed;
+      if (rng_.chance(0.002))
+        stage_->remove(id);
+      else if (rng_.chance(0.002))
+        i.state = instance_state::failed;
     }
   }
 

@@ -16,7 +16,8 @@ constexpr std::array<bool, 7> working_days{false, true, true, true, true, true, 
 /// What is wanted at a moment of the calendar.
 int wanted(const schedule_options& options, std::chrono::sys_seconds at, core::seconds boot = 1s) {
   const core::time_point now{100h};
-  schedule_policy policy{options, [&](core::time_point asked) { return asked == now ? at : std::chrono::sys_seconds{}; }};
+  schedule_policy policy{options,
+                         [&](core::time_point asked) { return asked == now ? at : std::chrono::sys_seconds{}; }};
   signals seen;
   seen.at = now;
   seen.boot = boot;

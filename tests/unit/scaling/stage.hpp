@@ -18,7 +18,8 @@ inline const core::time_point start{std::chrono::hours{1}};
 /// A policy that wants what it is told.
 class told_policy final : public policy {
  public:
-  explicit told_policy(std::shared_ptr<int> wanted, std::string why = "told so") : wanted_{std::move(wanted)}, why_{why} {}
+  explicit told_policy(std::shared_ptr<int> wanted, std::string why = "told so")
+      : wanted_{std::move(wanted)}, why_{why} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "told"; }
   [[nodiscard]] proposal propose(const signals&) override { return {*wanted_, why_}; }
