@@ -73,6 +73,11 @@ struct worker_returned {
 
 // -- head → gate ------------------------------------------------------------------------------------------------------
 
+/// Somebody wants the worker of that name to leave.
+struct drain_worker_now {
+  std::string name;
+};
+
 /// The head counts the worker as dead: it must join anew.
 struct worker_forgotten {
   core::worker_id worker;
@@ -95,5 +100,6 @@ PENSTOCK_LOCAL_MESSAGE(machine_gone)
 PENSTOCK_LOCAL_MESSAGE(worker_leaving)
 PENSTOCK_LOCAL_MESSAGE(worker_gone)
 PENSTOCK_LOCAL_MESSAGE(worker_returned)
+PENSTOCK_LOCAL_MESSAGE(drain_worker_now)
 PENSTOCK_LOCAL_MESSAGE(worker_forgotten)
 PENSTOCK_LOCAL_MESSAGE(leases_ended)

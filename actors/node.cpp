@@ -306,6 +306,15 @@ void node::remove_guest(guest_leave leave) { caf::anon_send(impl_->head, std::mo
 void node::tell_jobs_waiting(std::uint64_t jobs) { caf::anon_send(impl_->head, jobs_waiting{jobs}); }
 void node::watch(preview_ask ask) { caf::anon_send(impl_->head, std::move(ask)); }
 
+bool node::drain_worker(const std::string& name) {
+  const auto now = report();
+  const auto known = std::ranges::any_of(
+      now.workers, [&](const worker_report& each) { return each.name == name && each.heard.has_value(); });
+  if (!known || !impl_->gate) return false;
+  caf::anon_send(impl_->gate, drain_worker_now{name});
+  return true;
+}
+
 void node::shut_down(std::chrono::microseconds grace) {
   impl_->stopping = true;
   caf::anon_send(impl_->head, head_shutdown{grace});

@@ -80,6 +80,10 @@ class node {
   [[nodiscard]] const std::string& device() const noexcept; ///< likewise
   [[nodiscard]] const media::decode_options& decoding() const noexcept; ///< as the stages of this process do it
 
+  /// Has a worker on another machine finish what it has and leave; its phase in `report` shows how far it is. False:
+  /// there is none of that name.
+  [[nodiscard]] bool drain_worker(const std::string& name);
+
   /// Whether it takes work: started, and not shutting down.
   [[nodiscard]] bool ready() const;
 

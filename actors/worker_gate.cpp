@@ -110,28 +110,36 @@ void worker_gate_state::drain(transport::peer_id peer, const transport::drain& r
     tell_senders();
     return send(peer, transport::drain{});
   }
-  if (const auto stages = stages_.named(request.worker)) {
-    stages_.find(*stages)->watchers.push_back(peer);
-    return send(*stages, transport::drain{request.worker});
+  if (auto* watchers = ask_to_leave(request.worker)) return watchers->push_back(peer);
+  std::vector<std::string> names;
+  for (const auto& [id, w] : warming_) names.push_back(w.seen.name);
+  for (const auto& [id, w] : workers_) names.push_back(w.name);
+  for (const auto& [id, n] : stages_.nodes()) names.push_back(n.name);
+  std::ranges::sort(names);
+  refuse(peer, fmt::format("no worker is called \"{}\"; there are: {}", request.worker,
+                           names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+}
+
+/// Who waits for its end; null where there is none of that name.
+std::vector<transport::peer_id>* worker_gate_state::ask_to_leave(const std::string& name) {
+  if (const auto stages = stages_.named(name)) {
+    send(*stages, transport::drain{name});
+    return &stages_.find(*stages)->watchers;
   }
-  const auto loads =
-      std::ranges::find_if(warming_, [&](const auto& w) { return w.second.seen.name == request.worker; });
+  const auto loads = std::ranges::find_if(warming_, [&](const auto& w) { return w.second.seen.name == name; });
   if (loads != warming_.end()) {
-    loads->second.watchers.push_back(peer);
-    return send(loads->first, transport::drain{request.worker});
+    send(loads->first, transport::drain{name});
+    return &loads->second.watchers;
   }
-  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == request.worker; });
-  if (at == workers_.end()) {
-    std::vector<std::string> names;
-    for (const auto& [id, w] : warming_) names.push_back(w.seen.name);
-    for (const auto& [id, w] : workers_) names.push_back(w.name);
-    for (const auto& [id, n] : stages_.nodes()) names.push_back(n.name);
-    std::ranges::sort(names);
-    return refuse(peer, fmt::format("no worker is called \"{}\"; there are: {}", request.worker,
-                                    names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
-  }
-  at->second.watchers.push_back(peer);
-  send(at->first, transport::drain{at->second.name}); // it will ask to leave itself
+  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == name; });
+  if (at == workers_.end()) return nullptr;
+  send(at->first, transport::drain{name}); // it will ask to leave itself
+  return &at->second.watchers;
+}
+
+void worker_gate_state::on(const drain_worker_now& message) {
+  if (ask_to_leave(message.name) == nullptr)
+    spdlog::info("worker {} was to drain, and has left already", message.name);
 }
 
 void worker_gate_state::part(transport::peer_id peer, const std::string& why, bool excused) {
@@ -340,6 +348,7 @@ worker_gate_actor::behavior_type worker_gate(worker_gate_actor::stateful_pointer
       [self](const link_message& message) { self->state.on(message); },
       [self](const link_down& message) { self->state.on(message); },
       [self](const link_tick&) { self->state.tick(); },
+      [self](const drain_worker_now& message) { self->state.on(message); },
       [self](const worker_forgotten& message) { self->state.on(message); },
       [self](const leases_ended& message) { self->state.on(message); },
       [self](const worker_gone& message) { self->state.on(message); },

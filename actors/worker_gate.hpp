@@ -39,7 +39,8 @@ using gate_outlet =
 /// workers send is passed to the head in order.
 using worker_gate_actor =
     caf::typed_actor<caf::reacts_to<link_message>, caf::reacts_to<link_down>, caf::reacts_to<link_tick>,
-                     caf::reacts_to<worker_forgotten>, caf::reacts_to<leases_ended>, caf::reacts_to<worker_gone>>;
+                     caf::reacts_to<drain_worker_now>, caf::reacts_to<worker_forgotten>, caf::reacts_to<leases_ended>,
+                     caf::reacts_to<worker_gone>>;
 
 struct worker_gate_config {
   std::shared_ptr<transport::hub> hub;
@@ -61,6 +62,7 @@ class worker_gate_state {
 
   void on(const link_message& message);
   void on(const link_down& message);
+  void on(const drain_worker_now& message);
   void on(const worker_forgotten& message);
   void on(const leases_ended& message);
   void on(const worker_gone& message);
@@ -88,6 +90,7 @@ class worker_gate_state {
   void greet(transport::peer_id peer, const transport::hello& hello);
   void refuse(transport::peer_id peer, std::string reason, bool rejoin = false);
   void drain(transport::peer_id peer, const transport::drain& request);
+  std::vector<transport::peer_id>* ask_to_leave(const std::string& name);
   void part(transport::peer_id peer, const std::string& why, bool excused = false);
   void await(transport::peer_id peer, const transport::hello& hello, transport::welcome welcome);
   void stop_awaiting(transport::peer_id peer, const std::string& why);

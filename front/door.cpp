@@ -43,6 +43,9 @@ class process final : public gateway::node_api {
     drain_();
     done(std::monostate{});
   }
+  void drain_worker(const std::string& name, gateway::completion<gateway::change> done) override {
+    done(node_.drain_worker(name) ? gateway::change::done : gateway::change::no_such);
+  }
 
  private:
   actors::node& node_;

@@ -33,6 +33,7 @@ void state_door::state(std::stop_token, gateway::completion<gateway::state_view>
   for (const auto& worker : report.workers) {
     gateway::worker_view w;
     w.name = worker.name;
+    w.role = worker.role;
     const bool silent = worker.heard && *worker.heard > core::seconds{5};
     w.state = silent ? "silent" : worker.phase == core::worker_phase::ready ? "working" : core::to_string(worker.phase);
     w.stages = worker.stages;

@@ -224,6 +224,7 @@ struct worker_view {
   std::uint32_t leases = 0;
   std::uint32_t credit = 0;
   core::seconds heard{0}; ///< since its last message
+  std::string role{};     ///< of the topology's nodes
 };
 
 struct stage_view {
@@ -272,6 +273,8 @@ class node_api {
   virtual std::vector<target_view> targets() = 0; ///< this process and those that work for it; quick
   /// Stops taking work and ends when what was taken is finished. `done` when that has begun.
   virtual void drain(completion<std::monostate> done) = 0;
+  /// Has a worker finish what it has and leave. `done` when it was asked to.
+  virtual void drain_worker(const std::string& name, completion<change> done) = 0;
 };
 
 class event_hub;

@@ -112,6 +112,7 @@ ordered_json schemas() {
                              {"additionalProperties", count("frames")},
                              {"description", "by reason; received = delivered + dropped + in_flight"}}}});
   all["Worker"] = object({{"name", text("of the worker")},
+                          {"role", text("of the topology's nodes")},
                           {"state", text("one word")},
                           {"stages", list({{"type", "string"}})},
                           {"device", text("it computes on")},

@@ -10,6 +10,7 @@ table all(const context& with) {
   add_events(to, with);
   add_state(to, with);
   add_targets(to, with);
+  add_workers(to, with);
   add_health(to, with);
   add_openapi(to, with);
   if (with.how.console) add_console(to, with);

@@ -198,6 +198,18 @@ TEST_CASE("a worker whose link ends is gone", "[actors][fleet]") {
   CHECK(w.words() == world::said{"joined a 5", "gone 5"});
 }
 
+TEST_CASE("a worker that is to drain is asked to leave, and nobody else", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  caf::anon_send(w.gate, drain_worker_now{"nobody"});
+  caf::anon_send(w.gate, drain_worker_now{"a"});
+  w.run();
+  CHECK(machine.end.next_message<transport::drain>().worker == "a");
+}
+
 TEST_CASE("a worker that the head gave up joins anew over the same link, as another", "[actors][fleet]") {
   world w;
   dialling machine{w.address};

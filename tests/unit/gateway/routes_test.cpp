@@ -485,6 +485,19 @@ TEST_CASE("who may not see streams sees no targets", "[gateway]") {
   CHECK(ask(f.port, "GET", "/v1/targets").status == 401);
 }
 
+TEST_CASE("a worker is drained by its name, by those alone who may do everything", "[gateway]") {
+  whole_fixture f;
+  f.open();
+  CHECK(ask(f.port, "POST", "/v1/workers/nobody/drain").status == 404);
+  CHECK(f.node.drained.empty());
+  CHECK(ask(f.port, "POST", "/v1/workers/w1/drain").status == 202);
+  CHECK(f.node.drained == "w1");
+  whole_fixture guarded;
+  guarded.options.tokens = {{"ann", std::string(64, 'a'), {gateway::scope::streams}}};
+  guarded.open();
+  CHECK(ask(guarded.port, "POST", "/v1/workers/w1/drain").status == 401);
+}
+
 TEST_CASE("all of the interface that is not attached says what the topology lacks", "[gateway]") {
   fixture f;
   f.has_detect = false;
@@ -589,5 +602,7 @@ TEST_CASE("replies are as the OpenAPI document says", "[gateway]") {
   check("GET", "/v1/targets", "/v1/targets", "");
   check("GET", "/healthz", "/healthz", "", {"Accept: application/json"});
   check("GET", "/healthz/rich", "/healthz/rich", "");
+  check("POST", "/v1/workers/{name}/drain", "/v1/workers/w1/drain", "");
+  check("POST", "/v1/workers/{name}/drain", "/v1/workers/nobody/drain", "");
   check("POST", "/v1/drain", "/v1/drain", "");
 }
