@@ -270,7 +270,7 @@ class head_state {
   void note_job(const head_stream& stream);
   [[nodiscard]] double items_to_come() const; ///< that finite sources and queued jobs still have
   void measure_pools(const dispatch::waiting_load& waiting);
-  void forget_machine(const std::string& name);
+  void forget_machine(const std::string& called);
 
   void answer_picture(core::stream_id id);
   void forget_guests();

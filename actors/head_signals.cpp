@@ -118,8 +118,8 @@ void head_state::on(const machine_gone& message) {
 }
 
 /// It has become a worker that takes leases.
-void head_state::forget_machine(const std::string& name) {
-  std::erase_if(machines_, [&](const auto& each) { return each.second.seen.name == name; });
+void head_state::forget_machine(const std::string& called) {
+  std::erase_if(machines_, [&](const auto& each) { return each.second.seen.name == called; });
 }
 
 void head_state::on(const jobs_waiting& message) { demand_.jobs_waiting = message.jobs; }
