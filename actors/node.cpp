@@ -105,7 +105,8 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
     if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
   auto shown = topology;
-  shown.http = {}; // who may come in here is no business of other machines
+  shown.http = {}; // who may come in here is no business of other machines, nor is who starts and stops them
+  shown.scaling.reset();
   gate_with.topology = topology::to_yaml(shown);
   gate_with.links = metrics->links();
   gate_with.late_reports = metrics->dispatch().late_reports;

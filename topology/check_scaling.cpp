@@ -60,6 +60,8 @@ void check_addresses(const scaling_config& scaling, const findings& find) {
   };
   check("scaling.prometheus.url", scaling.prometheus.url);
   for (std::size_t i = 0; i < scaling.heads.size(); ++i) check(fmt::format("scaling.heads.{}", i), scaling.heads[i]);
+  if (scaling.source == scaling_source::head && scaling.heads.size() > 1)
+    find.error("scaling.source", "found 'head', which asks one head, for several; allowed: prometheus");
   check("scaling.vmss.endpoint", scaling.vmss.endpoint);
   check("scaling.vmss.identity_endpoint", scaling.vmss.identity_endpoint);
 }

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <fmt/format.h>
+#include <memory>
 #include <utility>
 
 #include "jobs/azure/http.hpp"
@@ -10,24 +11,41 @@
 namespace penstock::scaling {
 namespace {
 
-class head_metrics final : public signal_source {
+/// Asks a head's door.
+class door_metrics {
  public:
-  head_metrics(head_options options, std::function<core::time_point()> clock)
-      : options_{std::move(options)}, clock_{std::move(clock)}, http_{{options_.limit, options_.limit,
-                                                                       std::size_t{64} << 20U}} {}
+  explicit door_metrics(head_options options)
+      : options_{std::move(options)}, http_{std::make_shared<jobs::azure::http_client>(jobs::azure::http_limits{
+                                          options_.limit, options_.limit, std::size_t{64} << 20U})} {}
 
-  core::expected<signals> read() override {
+  core::expected<std::string> operator()() const {
     jobs::azure::http_request request;
     request.url = options_.url + "/metrics";
     request.headers.emplace_back("Accept", "text/plain;version=0.0.4");
     if (!options_.token.empty()) request.headers.emplace_back("Authorization", "Bearer " + options_.token);
-    const auto asked = clock_();
-    const auto answer = http_.once(request);
+    auto answer = http_->once(request);
     if (!answer) return core::fail("head", answer.error());
     if (answer->status != 200) {
       return core::fail(core::errc::unavailable, fmt::format("{}: status {}", request.url, answer->status));
     }
-    const auto samples = parse_text_format(answer->body, pool_prefix);
+    return std::move(answer->body);
+  }
+
+ private:
+  head_options options_;
+  std::shared_ptr<jobs::azure::http_client> http_;
+};
+
+class head_metrics final : public signal_source {
+ public:
+  head_metrics(head_options options, metrics_text text, std::function<core::time_point()> clock)
+      : options_{std::move(options)}, text_{std::move(text)}, clock_{std::move(clock)} {}
+
+  core::expected<signals> read() override {
+    const auto asked = clock_();
+    const auto text = text_();
+    if (!text) return tl::unexpected{text.error()};
+    const auto samples = parse_text_format(*text, pool_prefix);
     if (!samples) return core::fail(options_.url, samples.error());
     auto out = signals_of(*samples, options_.role, since_before(asked, *samples));
     if (!out) return core::fail(options_.url, out.error());
@@ -66,8 +84,8 @@ class head_metrics final : public signal_source {
   }
 
   head_options options_;
+  metrics_text text_;
   std::function<core::time_point()> clock_;
-  jobs::azure::http_client http_;
   std::deque<totals> kept_;
 };
 
@@ -86,9 +104,13 @@ core::expected<void> head_options::validate() const {
   return {};
 }
 
+source_ptr make_head(const head_options& options, metrics_text text, std::function<core::time_point()> clock) {
+  return std::make_unique<head_metrics>(options, std::move(text), std::move(clock));
+}
+
 core::expected<source_ptr> open_head(const head_options& options, std::function<core::time_point()> clock) {
   if (auto valid = options.validate(); !valid) return tl::unexpected{valid.error()};
-  return std::make_unique<head_metrics>(options, std::move(clock));
+  return make_head(options, door_metrics{options}, std::move(clock));
 }
 
 } // namespace penstock::scaling

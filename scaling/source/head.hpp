@@ -20,6 +20,14 @@ struct head_options {
   [[nodiscard]] core::expected<void> validate() const;
 };
 
+/// The text of a head's metrics.
+using metrics_text = std::function<core::expected<std::string>()>;
+
+/// Reads the metrics that somebody gets; of the options role and window count. As `open_head`.
+[[nodiscard]] source_ptr make_head(
+    const head_options& options, metrics_text text,
+    std::function<core::time_point()> clock = [] { return core::clock::now(); });
+
 /// Reads `GET URL/metrics`. What counters tell (`served_per_s`, `late_share`) is known from the second reading on.
 /// Errors: `bad_config`, `timeout`, `unavailable` (no head, or a family that is absent; named), `corrupt`, `too_large`.
 [[nodiscard]] core::expected<source_ptr> open_head(
