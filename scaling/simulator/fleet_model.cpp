@@ -15,8 +15,7 @@ core::expected<void> fleet_model::validate() const {
   return {};
 }
 
-core::expected<fleet_model> parse_fleet(std::string_view text) {
-  fleet_model model;
+core::expected<fleet_model> parse_fleet(std::string_view text, fleet_model model) {
   options accepted;
   accepted.durations("boot", model.boot_from_s, model.boot_to_s)
       .duration("warm", model.warm_s)

@@ -29,7 +29,7 @@ struct fleet_model {
 };
 
 /// Reads `boot=240s,price=0.9/h,initial=20,available=40,fails=0.05,spot=2h,notice=30s,warm=5s`, `boot=180s..300s`; what
-/// is missing keeps its default.
-[[nodiscard]] core::expected<fleet_model> parse_fleet(std::string_view text);
+/// is missing stays as it is in `model`.
+[[nodiscard]] core::expected<fleet_model> parse_fleet(std::string_view text, fleet_model model = {});
 
 } // namespace penstock::scaling::simulator
