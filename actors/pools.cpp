@@ -84,6 +84,9 @@ void pools::show(const pool& p, const dispatch::pool_figures& figures) {
   s.backlog_seconds.set(figures.backlog.count());
   s.oldest.set(figures.oldest.count());
   s.headroom.set(figures.headroom_streams);
+  s.live_streams.set(figures.live_streams);
+  // Nobody is ready now and then; how many places one has does not change by that.
+  if (figures.places_per_worker > 0) s.streams_per_worker.set(figures.places_per_worker);
   const auto show_workers = [&](metrics::worker_state state, std::uint32_t count) {
     s.workers[static_cast<std::size_t>(state)].set(count);
   };

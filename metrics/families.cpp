@@ -130,6 +130,9 @@ constexpr std::array all_families{
         "penstock_pool_headroom_streams", "gauge", "role", "Live streams that would still find a place",
         "least of: places for live streams that ready workers have free; (ready workers × service rate - arrival "
         "rate) / mean rate of a live stream; whole, at least 0"},
+    family_info{"penstock_pool_live_streams", "gauge", "role", "Live streams that need a place, whatever their rate"},
+    family_info{"penstock_pool_streams_per_worker", "gauge", "role",
+                "Places for live streams of one ready worker; 0: not known, or no bound"},
     family_info{
         "penstock_pool_workers", "gauge", "role,state",
         "Workers by where they are in their life: asked for and not heard yet (joining; told where the fleet is "
@@ -389,6 +392,8 @@ pool_series registry::pool(const std::string& role, std::span<const stage> stage
   series.backlog_seconds = impl_->make_gauge("penstock_pool_backlog_seconds", with);
   series.oldest = impl_->make_gauge("penstock_pool_oldest_waiting_seconds", with);
   series.headroom = impl_->make_gauge("penstock_pool_headroom_streams", with);
+  series.live_streams = impl_->make_gauge("penstock_pool_live_streams", with);
+  series.streams_per_worker = impl_->make_gauge("penstock_pool_streams_per_worker", with);
   for (const auto s : all_worker_states) {
     series.workers[static_cast<std::size_t>(s)] =
         impl_->make_gauge("penstock_pool_workers", {{"role", role}, {"state", std::string{to_string(s)}}});

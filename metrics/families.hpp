@@ -143,6 +143,8 @@ struct pool_series {
   gauge backlog_seconds;
   gauge oldest;
   gauge headroom;
+  gauge live_streams;
+  gauge streams_per_worker;
   std::array<gauge, all_worker_states.size()> workers; ///< by `worker_state`
 };
 

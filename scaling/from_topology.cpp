@@ -51,6 +51,7 @@ rate_options rate_of(const topology::rate_policy_config& from, topology::duratio
   to.hysteresis = from.hysteresis;
   to.memory = from.memory;
   to.envelope_quantile = from.envelope_quantile;
+  to.outage_grace = from.outage_grace;
   return to;
 }
 

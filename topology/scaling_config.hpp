@@ -37,6 +37,7 @@ struct rate_policy_config {
   double hysteresis = 0.05;
   duration memory = std::chrono::hours{1};
   double envelope_quantile = 0.9;
+  duration outage_grace = std::chrono::seconds{600};
 
   bool operator==(const rate_policy_config&) const = default;
 };

@@ -38,7 +38,9 @@ auto rate_policy() {
       .add("hysteresis", &c::hysteresis, number(0, 1), "Of the workers that stay, the share that must be to spare.")
       .add("memory", &c::memory, above_zero(), "How long the rises of arrivals are remembered.")
       .add("envelope_quantile", &c::envelope_quantile, number(0.01, 1),
-           "Of past moments, the share whose rise within a boot time must find its workers.");
+           "Of past moments, the share whose rise within a boot time must find its workers.")
+      .add("outage_grace", &c::outage_grace, time_span(duration{0}),
+           "After an outage arrivals have so long to come back before workers leave.");
   return s;
 }
 
