@@ -54,7 +54,7 @@ std::string in_code(std::string_view labels) {
   for (std::size_t at = 0; at < labels.size();) {
     const auto end = std::min(labels.find(',', at), labels.size());
     if (!out.empty()) out += ", ";
-    out += "`" + std::string{labels.substr(at, end - at)} + "`";
+    out.append("`").append(labels.substr(at, end - at)).append("`");
     at = end + 1;
   }
   return out;
