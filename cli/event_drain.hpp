@@ -1,10 +1,9 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
-#include <thread>
 
 #include "cli/signals.hpp"
 
@@ -20,20 +19,21 @@ class event_drain {
   /// `endpoint`: of the metadata service. `leave`: called once, on the thread, with the time there is to finish; 0
   /// where there is none to spare (Spot).
   event_drain(const std::string& endpoint, leave_function leave);
+  /// Does not wait for a request that is under way, which may take minutes; `leave` is not called any more.
+  ~event_drain();
+  event_drain(const event_drain&) = delete;
+  event_drain& operator=(const event_drain&) = delete;
 
   /// Whether an event is about to hit this machine.
-  [[nodiscard]] bool is_wished() const noexcept { return wished_; }
+  [[nodiscard]] bool is_wished() const noexcept;
 
   /// The worker has left: has the event approved, and waits until it is over without having hit this machine (true), or
   /// for a signal.
   [[nodiscard]] bool see_through(const signals& stop);
 
  private:
-  void watch(const std::string& endpoint, const leave_function& leave, const std::stop_token& over);
-
-  std::atomic<bool> wished_{false};
-  std::atomic<bool> left_{false};
-  std::jthread thread_; ///< last: it ends first
+  struct watch;
+  std::shared_ptr<watch> watch_; ///< with its thread
 };
 
 } // namespace penstock::cli

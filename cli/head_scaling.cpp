@@ -79,7 +79,13 @@ core::expected<std::unique_ptr<head_scaling>> head_scaling::start(const topology
     parts.source =
         scaling::make_head(plan->head, [&node]() -> core::expected<std::string> { return node.metrics().expose(); });
   }
-  parts.workers = std::make_unique<own_workers>(node, plan->role);
+  if (topology.config.scaling->heads.empty()) {
+    parts.workers = std::make_unique<own_workers>(node, plan->role);
+  } else { // also those of the other heads
+    auto workers = open_workforce(*plan);
+    if (!workers) return tl::unexpected{workers.error()};
+    parts.workers = std::move(*workers);
+  }
   auto lead = open_leader(topology.config, *plan);
   if (!lead) return tl::unexpected{lead.error()};
   parts.lead = std::move(*lead);

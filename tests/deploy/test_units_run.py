@@ -88,7 +88,9 @@ class Units(unittest.TestCase):
 
     def test_a_worker_joins_with_its_keys_and_leaves_on_sigterm(self):
         hashes = {"PENSTOCK_TOKEN_SHA256": "0" * 64, "PENSTOCK_TARGETS_SHA256": "1" * 64, "PENSTOCK_STORAGE": "",
-                  "PENSTOCK_SCALE_SET": "", "PENSTOCK_IDENTITY": ""}  # fmt: skip
+                  "PENSTOCK_IDENTITY": "0-0",
+                  "PENSTOCK_SCALE_SET": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/"
+                  "virtualMachineScaleSets/w"}  # fmt: skip
         head = self.start("head", **hashes)
         workers = lambda count: f"\npenstock_dispatch_workers {count}\n" in self.get(self.door, "/metrics")
         self.until(lambda: workers(0), "the head")

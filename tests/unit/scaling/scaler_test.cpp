@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "stage.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/scaling/stage.hpp"
 
 using namespace penstock;
 using namespace penstock::scaling;
