@@ -318,7 +318,8 @@ shape_of<std::chrono::minutes> utc_offset() {
        },
        .print =
            [](std::chrono::minutes v) {
-             return v.count() == 0 ? "Z" : (v.count() < 0 ? "-" : "+") + print_clock(v.count() < 0 ? -v : v);
+             if (v.count() == 0) return std::string{"Z"};
+         return fmt::format("{}{}", v.count() < 0 ? '-' : '+', print_clock(v.count() < 0 ? -v : v));
            },
        .allowed = "Z, or an offset such as +02:00",
        .schema = {{"type", "string"}, {"pattern", "^(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"}}});
