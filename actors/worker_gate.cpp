@@ -121,19 +121,19 @@ void worker_gate_state::drain(transport::peer_id peer, const transport::drain& r
 }
 
 /// Who waits for its end; null where there is none of that name.
-std::vector<transport::peer_id>* worker_gate_state::ask_to_leave(const std::string& name) {
-  if (const auto stages = stages_.named(name)) {
-    send(*stages, transport::drain{name});
+std::vector<transport::peer_id>* worker_gate_state::ask_to_leave(const std::string& called) {
+  if (const auto stages = stages_.named(called)) {
+    send(*stages, transport::drain{called});
     return &stages_.find(*stages)->watchers;
   }
-  const auto loads = std::ranges::find_if(warming_, [&](const auto& w) { return w.second.seen.name == name; });
+  const auto loads = std::ranges::find_if(warming_, [&](const auto& w) { return w.second.seen.name == called; });
   if (loads != warming_.end()) {
-    send(loads->first, transport::drain{name});
+    send(loads->first, transport::drain{called});
     return &loads->second.watchers;
   }
-  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == name; });
+  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == called; });
   if (at == workers_.end()) return nullptr;
-  send(at->first, transport::drain{name}); // it will ask to leave itself
+  send(at->first, transport::drain{called}); // it will ask to leave itself
   return &at->second.watchers;
 }
 
