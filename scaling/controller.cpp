@@ -100,6 +100,8 @@ void controller::retire(core::time_point now, decision& out) {
     if (one.state == instance_state::deleting) continue;
     if (one.retired_at) {
       if (now - *one.retired_at < options_.repeat_after) continue;
+    } else if (one.state == instance_state::failed) {
+      ++counts_.failed_boots;
     } else if (one.draining_since) {
       const bool timed_out = now - *one.draining_since >= options_.drain_timeout;
       if (!one.has_drained() && !timed_out) continue;
@@ -109,14 +111,11 @@ void controller::retire(core::time_point now, decision& out) {
       // Where nobody works any more who once did, it is not the instances that are at fault.
       const bool is_dead = !one.is_ready() && now - one.ready_at >= options_.boot_limit && !one.is_protected &&
                            (!one.was_ready || somebody_works);
-      const bool has_failed = one.state == instance_state::failed;
-      if (!has_failed && (!is_dead || replaced == options_.max_step)) continue;
+      if (!is_dead || replaced == options_.max_step) continue;
+      ++replaced;
       ++counts_.failed_boots;
-      if (!has_failed) {
-        ++replaced;
-        --out.booting;
-        --out.have;
-      }
+      --out.booting;
+      --out.have;
     }
     if (one.is_present()) --asked_;
     one.retired_at = now;

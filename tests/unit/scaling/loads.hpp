@@ -15,9 +15,9 @@
 namespace penstock::scaling::test {
 
 /// Numbers from a seed, the same with every standard library (SplitMix64).
-class random {
+class dice {
  public:
-  explicit random(std::uint64_t seed) : state_{seed} {}
+  explicit dice(std::uint64_t seed) : state_{seed} {}
 
   std::uint64_t next() noexcept { return core::mix(state_ += 0x9e3779b97f4a7c15ULL); }
   /// From 0 to 1.
@@ -53,7 +53,7 @@ using load = std::vector<double>;
 
 /// Independent arrivals at the rates of a load.
 [[nodiscard]] inline load poisson(load rates, std::uint64_t seed) {
-  random rng{seed};
+  dice rng{seed};
   for (auto& rate : rates) rate = rng.poisson(rate);
   return rates;
 }
@@ -82,7 +82,7 @@ using load = std::vector<double>;
 
 /// `peak` times the usual rate for half a minute to three, about every ten minutes.
 [[nodiscard]] inline load bursts(double mean, double peak, std::size_t seconds, std::uint64_t seed) {
-  random rng{seed};
+  dice rng{seed};
   load out(seconds, 1);
   const auto pause = [&] { return -500 * std::log(1 - rng.share()); };
   for (double at = pause(); at < static_cast<double>(seconds); at += pause()) {

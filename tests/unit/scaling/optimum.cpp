@@ -88,9 +88,9 @@ class search {
 
 } // namespace
 
-optimum clairvoyant(const std::vector<double>& load, const optimum_options& options) {
-  const search within{load, options};
-  const double work = std::accumulate(load.begin(), load.end(), 0.0) / options.service_per_s;
+optimum clairvoyant(const std::vector<double>& arrivals, const optimum_options& options) {
+  const search within{arrivals, options};
+  const double work = std::accumulate(arrivals.begin(), arrivals.end(), 0.0) / options.service_per_s;
   optimum found;
   double low = 1;
   double high = 1024;

@@ -21,6 +21,6 @@ struct optimum {
 /// The cheapest fleet for a load of items per second that is known beforehand: dynamic programming over the seconds,
 /// the size of the fleet and the work that waits, with a price on late items that is searched for. Instances that leave
 /// do so at once and those of the first second are there already, so no policy can be cheaper.
-[[nodiscard]] optimum clairvoyant(const std::vector<double>& load, const optimum_options& options);
+[[nodiscard]] optimum clairvoyant(const std::vector<double>& arrivals, const optimum_options& options);
 
 } // namespace penstock::scaling::test

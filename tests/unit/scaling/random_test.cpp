@@ -39,6 +39,7 @@ class chaos {
     const int before = capacity();
     stage_->now += 10s;
     if (sees) known.seen->at = stage_->now;
+    if (blind != 1 && blind != 2) note_ready();
     const auto made = stage_->decider.decide(stage_->now, known);
     check(made, sees, before);
     carry_out(made);
@@ -64,6 +65,15 @@ class chaos {
     f.up_at = stage_->now + std::chrono::seconds{rng_.between(0, 200)};
     f.is_dud = rng_.chance(0.1);
     fates_[id] = f;
+  }
+
+  /// As far as the controller could see it.
+  void note_ready() {
+    for (auto& [id, f] : fates_) {
+      for (const auto& w : stage_->workers) {
+        if (w.name == "w-" + id && w.stage == worker_stage::ready) f.ready_at = stage_->now;
+      }
+    }
   }
 
   [[nodiscard]] int capacity() const {
@@ -114,7 +124,6 @@ class chaos {
       w.leases = rng_.chance(0.3) ? std::max(0, w.leases - 1) : w.leases;
       if (w.leases == 0 && rng_.chance(0.5)) w.stage = worker_stage::gone;
     }
-    if (w.stage == worker_stage::ready) f.ready_at = stage_->now;
     if (w.stage == worker_stage::draining && !f.asked) {
       f.asked = true;
       f.drain_asked = stage_->now;
@@ -192,7 +201,7 @@ class chaos {
     for (int i = 0; i < gives && there < *made.target; ++i, ++there) add();
   }
 
-  random rng_;
+  dice rng_;
   controller_options options_;
   std::unique_ptr<stage> stage_;
   std::map<std::string, fate> fates_;

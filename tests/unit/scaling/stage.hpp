@@ -35,9 +35,9 @@ class stage {
   explicit stage(const controller_options& options) : decider{options, make_policies(wanted)} {}
 
   /// An instance whose worker is in some stage.
-  void add(const std::string& id, worker_stage stage = worker_stage::ready, int leases = 0) {
+  void add(const std::string& id, worker_stage at = worker_stage::ready, int leases = 0) {
     fleet.instances.push_back({id, "w-" + id, instance_state::running, false});
-    workers.push_back({"w-" + id, stage, leases});
+    workers.push_back({"w-" + id, at, leases});
     fleet.target = std::max(fleet.target, static_cast<int>(fleet.instances.size()));
   }
   /// One that still boots.
