@@ -129,7 +129,7 @@ core::expected<std::string> arm::address_of(const std::string& where) const {
   const auto scheme = [](std::string_view url) { return url.substr(0, url.find("://")); };
   const auto own = host_of(endpoint_);
   const auto host = host_of(where);
-  if (scheme(where) == scheme(endpoint_) && (host == own || host.ends_with("." + std::string{own}))) return where;
+  if (scheme(where) == scheme(endpoint_) && (host == own || host.ends_with(fmt::format(".{}", own)))) return where;
   return core::fail(core::errc::corrupt, fmt::format("{}: names an address at another host: {}", endpoint_, host));
 }
 
