@@ -49,7 +49,7 @@ int scenario::places() const noexcept {
 
 results simulate(const scenario& what, std::vector<policy_ptr> policies) {
   std::string names;
-  for (const auto& p : policies) names += (names.empty() ? "" : "+") + std::string{p->name()};
+  for (const auto& p : policies) names.append(names.empty() ? "" : "+").append(p->name());
   auto found = world{what, std::move(policies)}.run();
   found.policy = std::move(names);
   return found;

@@ -7,6 +7,7 @@
 #include "tests/catch.hpp"
 #include "tests/unit/scaling/stage.hpp"
 
+using namespace std::chrono_literals;
 using namespace penstock;
 using namespace penstock::scaling;
 
