@@ -261,7 +261,7 @@ auto role() {
       .add(
           "scheduled_events", &node_config::scheduled_events, boolean(),
           "Workers of the role ask Azure's metadata service, and drain in time when their machine is to be taken away. "
-          "See [Azure](azure.md#scheduled-events-scalingazurescheduled_eventshpp-scalingazureevent_watchhpp).")
+          "See [Scaling](scaling.md#how-a-worker-leaves).")
       .add("link", &node_config::link, link, "What the first role of a cut sends to the second.");
   return s;
 }
