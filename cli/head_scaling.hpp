@@ -7,6 +7,7 @@
 #include "cli/pipeline.hpp"
 #include "cli/scaling_loop.hpp"
 #include "core/error.hpp"
+#include "scaling/from_topology.hpp"
 #include "scaling/scaler.hpp"
 #include "topology/load.hpp"
 
