@@ -171,7 +171,7 @@ core::expected<simulator::comparison> compare(const arguments& args, const simul
   base.rate.objective = core::seconds{what.objective_s};
   base.rate.boot_time = base.schedule.boot_time = core::seconds{what.machines.slowest_start_s()};
   for (const auto& text : args.policies) {
-    auto policies = simulated_policies(text, base, what, all.best ? &*all.best : nullptr, all.slot_s);
+    auto policies = simulated_policies(text, base, what);
     if (!policies) return tl::unexpected{policies.error()};
     all.runs.push_back(simulator::simulate(what, std::move(*policies)));
     all.runs.back().policy = text;
@@ -231,7 +231,8 @@ void add_simulate(CLI::App& app, int& exit) {
       ->type_name("KEY=VALUE,…");
   command
       ->add_option("--policy", args->policies,
-                   "rate, threshold, schedule or planned; several in one run: rate+schedule:workers=3. May be repeated")
+                   "rate, threshold, schedule, or planned:room=1.1 (knows the load); several in one run: "
+                   "rate+schedule:workers=3. May be repeated")
       ->type_name("NAME[:KEY=VALUE,…]")
       ->expected(1)
       ->take_all();

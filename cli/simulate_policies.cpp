@@ -7,6 +7,7 @@
 
 #include "scaling/simulator/options.hpp"
 #include "scaling/simulator/planned.hpp"
+#include "scaling/simulator/report.hpp"
 
 namespace penstock::cli {
 
@@ -61,19 +62,26 @@ core::expected<void> read_schedule(std::string_view text, scaling::schedule_opti
   return read;
 }
 
+core::expected<scaling::policy_ptr> planned(std::string_view text, const simulator::scenario& what) {
+  double room = 1;
+  simulator::options accepted;
+  accepted.number("room", room, 0.1, 10);
+  if (const auto read = accepted.read(text); !read) return tl::unexpected{read.error()};
+  auto problem = simulator::problem_of(what, 0.01);
+  for (auto& work : problem.work) work *= room;
+  const auto best = simulator::find_optimum(problem);
+  if (!best) return tl::unexpected{best.error()};
+  return std::make_unique<simulator::planned_policy>(best->workers, core::seconds{problem.slot_s},
+                                                     core::seconds{what.machines.slowest_start_s()},
+                                                     core::seconds{what.interval_s});
+}
+
 core::expected<scaling::policy_ptr> one(std::string_view text, scaling::policy_options options,
-                                        const simulator::scenario& what, const simulator::optimum* best,
-                                        double slot_s) {
+                                        const simulator::scenario& what) {
   const auto colon = text.find(':');
   const auto name = text.substr(0, colon);
   const auto rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
-  if (name == "planned") {
-    if (best == nullptr) return core::fail(core::errc::invalid_argument, "there is no optimum to follow");
-    if (!rest.empty()) return core::fail(core::errc::invalid_argument, "it takes no values");
-    return std::make_unique<simulator::planned_policy>(best->workers, core::seconds{slot_s},
-                                                       core::seconds{what.machines.slowest_start_s()},
-                                                       core::seconds{what.interval_s});
-  }
+  if (name == "planned") return planned(rest, what);
   auto read = core::expected<void>{};
   if (name == "rate") read = read_rate(rest, options.rate);
   if (name == "threshold") read = read_threshold(rest, options.threshold);
@@ -84,15 +92,13 @@ core::expected<scaling::policy_ptr> one(std::string_view text, scaling::policy_o
 
 } // namespace
 
-core::expected<std::vector<scaling::policy_ptr>> simulated_policies(const std::string& text,
-                                                                    const scaling::policy_options& base,
-                                                                    const simulator::scenario& what,
-                                                                    const simulator::optimum* best, double slot_s) {
+core::expected<std::vector<scaling::policy_ptr>>
+simulated_policies(const std::string& text, const scaling::policy_options& base, const simulator::scenario& what) {
   std::vector<scaling::policy_ptr> all;
   std::string_view rest{text};
   for (;;) {
     const auto part = rest.substr(0, rest.find('+'));
-    auto made = one(part, base, what, best, slot_s);
+    auto made = one(part, base, what);
     if (!made) return core::fail(fmt::format("--policy {}", text), made.error());
     all.push_back(std::move(*made));
     if (part.size() == rest.size()) return all;

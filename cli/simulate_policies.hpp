@@ -4,15 +4,15 @@
 #include <vector>
 
 #include "scaling/policy/policies.hpp"
-#include "scaling/simulator/optimum.hpp"
 #include "scaling/simulator/simulation.hpp"
 
 namespace penstock::cli {
 
 /// Makes the policies of one run from `NAME[:KEY=VALUE,…][+NAME…]`: those that there are, and `planned`, which follows
-/// the optimum's plan. `base`: what is not said. Errors: as of `make_policy`; `invalid_argument`.
+/// the plan of the optimum for the load times `room`. `base`: what is not said. Errors: as of `make_policy` and of
+/// `find_optimum`; `invalid_argument`.
 [[nodiscard]] core::expected<std::vector<scaling::policy_ptr>>
 simulated_policies(const std::string& text, const scaling::policy_options& base,
-                   const scaling::simulator::scenario& what, const scaling::simulator::optimum* best, double slot_s);
+                   const scaling::simulator::scenario& what);
 
 } // namespace penstock::cli

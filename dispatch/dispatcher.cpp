@@ -249,7 +249,10 @@ void dispatcher::tick(core::time_point now, actions& out) {
     return;
   }
   state_->expire(now, out);
+  bool leaving = false;
   state_->streams.for_each([&](stream_state& s) {
+    leaving = leaving || s.leaving;
+    state_->check_leases(s, now, out);
     if (s.segments.empty()) return;
     switch (s.limits.policy) {
     case stream_policy::live: state_->shed_old(s, now, out); break;
@@ -257,7 +260,7 @@ void dispatcher::tick(core::time_point now, actions& out) {
     case stream_policy::request: state_->drop_overdue(s, now, out); break;
     }
   });
-  state_->forget_leaving();
+  if (leaving) state_->forget_leaving();
   state_->place_waiting(now, out);
 }
 

@@ -120,16 +120,18 @@ std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::
     const auto& now = points_[i];
     if (!now.usual) continue;
     while (!highest.empty() && points_[highest.front()].at - now.at > horizon) highest.pop_front();
-    if (points_.back().at - now.at >= horizon && level[i] > 0 && !highest.empty()) {
-      factors.push_back(level[highest.front()] / level[i]);
+    if (points_.back().at - now.at >= horizon && !highest.empty()) {
+      if (level[i] > 0) factors.push_back(level[highest.front()] / level[i]);
       rises.push_back(level[highest.front()] - level[i]);
     }
     while (!highest.empty() && level[highest.back()] <= level[i]) highest.pop_back();
     highest.push_back(i);
   }
-  if (factors.size() < enough_points) return std::nullopt;
+  if (rises.size() < enough_points) return std::nullopt;
   const double now = level.back();
-  const double may = std::min(now * quantile_of(factors, quantile), now + quantile_of(rises, quantile));
+  double may = now + quantile_of(rises, quantile);
+  // From nothing there is no factor.
+  if (now > 0 && factors.size() >= enough_points) may = std::min(may, now * quantile_of(factors, quantile));
   return std::clamp(may, now, std::max(now, *std::max_element(level.begin(), level.end())));
 }
 

@@ -83,7 +83,7 @@ void rate_policy::watch_for_outage(const signals& seen) {
 
 double rate_policy::growth(const signals& seen, double level) const {
   // What is averaged lies behind the present by half of what it is averaged over.
-  const double ahead = (boot_of(seen) + (options_.level_window + seen.window) / 2).count();
+  const double ahead = (boot_of(seen) + (beside(seen) + seen.window) / 2).count();
   double steepest = 0;
   for (const auto window : {options_.trend_window, options_.trend_window / 2}) {
     const auto trend = history_.trend(window, seen.window);
@@ -94,7 +94,7 @@ double rate_policy::growth(const signals& seen, double level) const {
 
 rate_policy::need rate_policy::needed(const signals& seen) const {
   need out;
-  const double present = level();
+  const double present = level(seen);
   const double expected = present + growth(seen, present);
   // Those that are coming work on the backlog before anybody asked for now could.
   const double to_spare = seen.workers.coming() * service_per_s_ * utilisation_for(present) - present;
@@ -112,7 +112,7 @@ rate_policy::need rate_policy::needed(const signals& seen) const {
 }
 
 std::string rate_policy::explain(const signals& seen, const need& want) const {
-  auto why = fmt::format("arrivals {}/s, a busy worker does {}/s at {:.0f} %", short_number(level()),
+  auto why = fmt::format("arrivals {}/s, a busy worker does {}/s at {:.0f} %", short_number(level(seen)),
                          short_number(service_per_s_), want.at * 100);
   if (want.backlog > 0 && seen.workers.ready > 0) {
     why += fmt::format("; backlog {} s drains in {:.0f} s",
@@ -136,7 +136,7 @@ int rate_policy::shrink(const signals& seen, double wanted, int have, std::strin
   };
   if (outage_since_) return begin_anew("arrivals fell in an outage");
   if (late_share_ > options_.late_limit) return begin_anew("items are late");
-  const auto most = history_.may_rise_to(boot_of(seen), options_.level_window, options_.envelope_quantile);
+  const auto most = history_.may_rise_to(boot_of(seen), beside(seen), options_.envelope_quantile);
   if (!most) return begin_anew("too little has been seen of what may come while an instance boots");
   const double risen = workers_for(*most);
   const int enough = rounded_up(std::max(wanted, risen) * (1 + options_.hysteresis));
@@ -162,6 +162,10 @@ double rate_policy::utilisation_for(double arrivals_per_s) const noexcept {
 
 double rate_policy::workers_for(double arrivals_per_s) const noexcept {
   return arrivals_per_s / (service_per_s_ * utilisation_for(arrivals_per_s));
+}
+
+core::seconds rate_policy::beside(const signals& seen) const noexcept {
+  return std::max(grain, options_.level_window - seen.window);
 }
 
 core::seconds rate_policy::boot_of(const signals& seen) const noexcept {

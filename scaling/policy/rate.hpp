@@ -15,18 +15,18 @@ struct rate_options {
   core::seconds objective{1};      ///< longest wait of an item
   core::seconds drain_time{60};    ///< a backlog should be gone after that
   core::seconds boot_time{240};    ///< taken while none was measured
-  core::seconds level_window{60};  ///< arrivals are averaged over it, beside the source's window
+  core::seconds level_window{90};  ///< arrivals are averaged over it, the source's window included
   core::seconds trend_window{900}; ///< a trend is looked for in it, and in its last half
   double trend_certainty = 4;      ///< standard errors that a slope must be above zero to be believed
   double most_growth = 1.3;        ///< a trend is continued up to this multiple of the present level
-  double burst_share = 0.06;       ///< of the items, those that bursts at the present level may make late
+  double burst_share = 0.05;       ///< of the items, those that bursts at the present level may make late
   double late_limit = 0.01;        ///< no scale-in while a greater share of items is late
   core::seconds stable_for{180};   ///< fewer workers must have been enough for so long
   core::seconds step_every{30};    ///< between two steps of scale-in
   double step = 0.5;               ///< of the surplus that goes with a step; one worker at least
-  double hysteresis = 0.05;        ///< of the workers that are needed, the share that must be to spare
+  double hysteresis = 0.07;        ///< of the workers that are needed, the share that must be to spare
   core::seconds memory{3600};      ///< the envelope of arrivals is kept for so long
-  double envelope_quantile = 0.9;  ///< of past moments, the share whose rise within a boot time must find its workers
+  double envelope_quantile = 0.85; ///< of past moments, the share whose rise within a boot time must find its workers
   core::seconds outage_grace{600}; ///< after an outage arrivals have so long to come back before workers leave
 
   /// Error: `bad_config`, which names the option.
@@ -70,7 +70,9 @@ class rate_policy final : public policy {
   [[nodiscard]] std::string explain(const signals& seen, const need& want) const;
   [[nodiscard]] int shrink(const signals& seen, double wanted, int have, std::string& why);
 
-  [[nodiscard]] double level() const noexcept { return history_.level(options_.level_window); }
+  /// What is averaged once more, beside the source's window.
+  [[nodiscard]] core::seconds beside(const signals& seen) const noexcept;
+  [[nodiscard]] double level(const signals& seen) const noexcept { return history_.level(beside(seen)); }
   [[nodiscard]] double utilisation_for(double arrivals_per_s) const noexcept;
   [[nodiscard]] double workers_for(double arrivals_per_s) const noexcept;
   [[nodiscard]] core::seconds boot_of(const signals& seen) const noexcept;

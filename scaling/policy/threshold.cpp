@@ -65,23 +65,22 @@ proposal threshold_policy::propose(const signals& seen) {
   // One sample beyond the longest duration tells that all of it has been seen.
   while (samples_.size() > 1 && seen.at - samples_[1].at >= longest_) samples_.pop_front();
   const int have = seen.workers.coming();
-  auto out = go_out(seen, have);
-  if (out.workers != have || options_.in.empty()) return out;
+  if (auto out = go_out(seen, have)) return *out;
+  if (options_.in.empty()) return {have, "no rule holds"};
   return go_in(seen, have);
 }
 
-proposal threshold_policy::go_out(const signals& seen, int have) {
-  proposal best{have, "no rule holds"};
+std::optional<proposal> threshold_policy::go_out(const signals& seen, int have) {
+  std::optional<proposal> best;
   for (const auto& rule : options_.out) {
     const auto value = mean(rule);
     if (!value || !holds(rule, *value)) continue;
-    if (!may_act(rule, seen.at)) {
-      if (best.workers == have) best.why = shown(rule, *value) + "; held: cooldown";
-    } else if (have + rule.step > best.workers) {
-      best = {have + rule.step, shown(rule, *value)};
-    }
+    const bool may = may_act(rule, seen.at);
+    const int workers = have + (may ? rule.step : 0);
+    if (best && workers <= best->workers) continue;
+    best = proposal{workers, shown(rule, *value) + (may ? "" : "; held: cooldown")};
   }
-  if (best.workers > have) changed_at_ = seen.at;
+  if (best && best->workers > have) changed_at_ = seen.at;
   return best;
 }
 

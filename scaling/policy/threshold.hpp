@@ -63,7 +63,8 @@ class threshold_policy final : public policy {
   [[nodiscard]] std::optional<double> mean(const threshold_rule& rule) const;
   [[nodiscard]] bool may_act(const threshold_rule& rule, core::time_point now) const;
   [[nodiscard]] bool would_flap(int have, int fewer) const;
-  [[nodiscard]] proposal go_out(const signals& seen, int have);
+  /// Nothing if no rule holds.
+  [[nodiscard]] std::optional<proposal> go_out(const signals& seen, int have);
   [[nodiscard]] proposal go_in(const signals& seen, int have);
 
   threshold_options options_;

@@ -36,7 +36,8 @@ struct optimum {
 /// they are needed, and are paid from then on. Those of the first slot are there already, and those that go are gone at
 /// once. Work is a fluid that any worker does, at full speed, in the order of arrival; what waits at the end of a slot
 /// must be done within the next `objective_s`, so it may not exceed what the next slot's workers do in that time. What
-/// does exceed it is late, and is not done at all. At most `late_share` of all work may be late.
+/// does exceed it is late, and is not done at all; what is left after the last slot is forgotten. At most `late_share`
+/// of all work may be late.
 ///
 /// **It is a lower bound** for every fleet in the simulator and out of it: real work comes in pieces that take their
 /// time and cannot be split over workers, is not known to all of them at once, and is done though it is late; real

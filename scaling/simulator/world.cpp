@@ -174,7 +174,7 @@ void world::bring_frame() {
 // ---- the head's wishes
 
 void world::carry_out() {
-  while (!actions_.empty()) {
+  while (!actions_.empty() || !to_start_.empty()) {
     std::swap(actions_, work_);
     for (auto& wish : work_)
       std::visit(overloaded{

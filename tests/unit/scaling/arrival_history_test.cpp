@@ -117,6 +117,14 @@ TEST_CASE("an outage teaches nothing of rises", "[scaling]") {
   CHECK(history.dispersion(30s).value() == Approx(0));
 }
 
+TEST_CASE("from nothing arrivals may rise by what they rose from nothing before", "[scaling]") {
+  CHECK(told_of(test::steady(0, 900)).may_rise_to(240s, 60s, 0.9).value() == 0);
+  auto visits = shaped(3500, [](double t) { return static_cast<int>(t) % 600 < 300 ? 0 : 50; });
+  visits.resize(3400); // the last minutes are empty, but for the window
+  for (std::size_t t = 3300; t < visits.size(); ++t) visits[t] = 0;
+  CHECK(told_of(visits).may_rise_to(240s, 30s, 0.9).value() == Approx(50));
+}
+
 TEST_CASE("without a future nothing is said of rises", "[scaling]") {
   CHECK_FALSE(told_of(test::steady(600, 300)).may_rise_to(240s, 60s, 0.9));
   CHECK(told_of(test::steady(600, 340)).may_rise_to(240s, 60s, 0.9));
