@@ -22,7 +22,7 @@ enum class threshold_metric : std::uint8_t { utilisation, backlog, oldest, late_
 enum class threshold_operator : std::uint8_t { above, at_least, below, at_most };
 
 struct rate_policy_config {
-  double target_utilisation = 0.88;
+  double target_utilisation = 0.9;
   duration drain_time = std::chrono::seconds{60};
   duration boot_time = std::chrono::seconds{240};
   duration level_window = std::chrono::seconds{90};

@@ -156,7 +156,7 @@ TEST_CASE("what fails is told, counted, and tried again", "[scaling][scaler]") {
   world w;
   metrics::registry all;
   auto s = scaler_in(w, all);
-  w.has("a");
+  w.has("a", worker_stage::ready, 1);
   w.has("b");
   w.fails = true;
   const auto first = s.step();
