@@ -240,6 +240,7 @@ auto role() {
       {"source", stage::source},       {"decode", stage::decode},           {"preprocess", stage::preprocess},
       {"inference", stage::inference}, {"postprocess", stage::postprocess}, {"collector", stage::collector}};
   std::vector<stage> every;
+  every.reserve(stages.size());
   for (const auto& [word, value] : stages) every.push_back(value);
   auto s = object<node_config>();
   s->need(
