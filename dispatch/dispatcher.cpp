@@ -249,7 +249,10 @@ void dispatcher::tick(core::time_point now, actions& out) {
     return;
   }
   state_->expire(now, out);
+  bool leaving = false;
   state_->streams.for_each([&](stream_state& s) {
+    leaving = leaving || s.leaving;
+    state_->check_leases(s, now, out);
     if (s.segments.empty()) return;
     switch (s.limits.policy) {
     case stream_policy::live: state_->shed_old(s, now, out); break;
@@ -257,7 +260,7 @@ void dispatcher::tick(core::time_point now, actions& out) {
     case stream_policy::request: state_->drop_overdue(s, now, out); break;
     }
   });
-  state_->forget_leaving();
+  if (leaving) state_->forget_leaving();
   state_->place_waiting(now, out);
 }
 
@@ -292,6 +295,19 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
     if (state_->needs_worker(g)) ++load.waiting;
   load.segments = s->segments.size();
   return load;
+}
+
+waiting_load dispatcher::waiting() const noexcept {
+  waiting_load all;
+  state_->streams.for_each([&](const stream_state& s) {
+    for (const auto& g : s.segments) {
+      if (!state_->needs_worker(g)) continue;
+      ++all.segments;
+      all.frames += g.kept.sums().pending;
+      if (const auto since = g.kept.pending_since(); since && (!all.since || *since < *all.since)) all.since = since;
+    }
+  });
+  return all;
 }
 
 std::size_t dispatcher::count_streams() const noexcept { return state_->streams.size(); }

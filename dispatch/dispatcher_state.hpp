@@ -133,6 +133,7 @@ struct dispatcher::state {
   void give_up_all(stream_state& s, core::drop_reason reason, actions& out);
   void move_place(stream_state& s, worker_state* to);
   void expire(core::time_point now, actions& out);
+  void check_leases(stream_state& s, core::time_point now, actions& out);
 
   // pacing.cpp: too much
   void top_up(stream_state& s, actions& out);
@@ -149,7 +150,7 @@ struct dispatcher::state {
   void place_suspects(core::time_point now, actions& out);
   void place_bulk(core::time_point now, actions& out);
   void release_reserved();
-  void check_lease(core::segment_id id, core::time_point now, actions& out);
+  void check_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out);
   bool lease_live(stream_state& s, core::time_point now, actions& out);
   worker_state* choose_place(stream_state& s, const segment_state& g, core::time_point now);
   void retry(stream_state& s, std::uint64_t number, core::time_point now, actions& out);

@@ -36,7 +36,7 @@ class window {
     if (skipped_ == items_.size()) {
       items_.clear();
       skipped_ = 0;
-    } else if (skipped_ >= 32 && 2 * skipped_ >= items_.size()) {
+    } else if (skipped_ * sizeof(T) >= least_gap_bytes && 2 * skipped_ >= items_.size()) {
       items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(skipped_));
       skipped_ = 0;
     }
@@ -55,6 +55,10 @@ class window {
   [[nodiscard]] auto end() const noexcept { return items_.end(); }
 
  private:
+  /// Moving items up for less costs more than it frees; waiting longer spreads the few items of a stream over more
+  /// memory, which thousands of streams cannot keep in the caches.
+  static constexpr std::size_t least_gap_bytes = 512;
+
   std::vector<T> items_;
   std::size_t skipped_ = 0;
   std::uint64_t first_ = 0;

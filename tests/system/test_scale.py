@@ -1,0 +1,584 @@
+"""Workers come and go with the load: a head, a real Prometheus server, `penstock scale` and its processes.
+
+PENSTOCK_SCALE_SEQUENCES: random sequences of coming, leaving and dying (5); PENSTOCK_SCALE_SEED replays them."""
+
+import collections
+import http.server
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+import unittest
+import urllib.request
+
+import barcode
+from door import Client, DoorTest, door_of
+from fleet import FleetTest, Head, Node
+from harness import H264, PATIENCE, complete_lines, free_port, penstock, until
+from test_frames import X264
+
+SEQUENCES = int(os.environ.get("PENSTOCK_SCALE_SEQUENCES", 5))
+SEED = int(os.environ.get("PENSTOCK_SCALE_SEED", random.randrange(1 << 32)))
+LIVE = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&live=1&fps="
+# A minute stands for what are minutes to hours elsewhere.
+RATE = {
+    "target_utilisation": 0.2, "drain_time": "5s", "boot_time": "5s", "level_window": "5s", "trend_window": "30s",
+    "late_limit": 0.99, "stable_for": "5s", "step_every": "2s", "memory": "40s", "outage_grace": "0s",
+}  # fmt: skip
+
+
+class Server:
+    """A real Prometheus server that scrapes what the head names."""
+
+    def __init__(self, test, head_url):
+        self.test = test
+        self.folder = test.dir / "prometheus"
+        self.folder.mkdir()
+        discovery = {"url": f"{head_url}/v1/targets", "refresh_interval": "1s"}
+        jobs = [{"job_name": "all", "scrape_interval": "1s", "http_sd_configs": [discovery]}]
+        (self.folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": jobs}))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
+                 f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log)  # fmt: skip
+        self.test.addCleanup(self.process.wait)
+        self.test.addCleanup(self.process.kill)
+        until(self.answers, "Prometheus to answer")
+
+    def answers(self):
+        self.test.assertIsNone(self.process.poll(), (self.folder / "log").read_text()[-2000:])
+        try:
+            query = f"{self.url}/api/v1/query?query=penstock_pool_workers"
+            with urllib.request.urlopen(query, timeout=PATIENCE) as reply:
+                return json.load(reply)["data"]["result"]
+        except OSError:
+            return None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Scale(Node):
+    """`penstock scale`, its decisions and its workers."""
+
+    def __init__(self, test, topology, *args):
+        self.events = pathlib.Path(f"{topology.parent}/decisions-{len(list(topology.parent.glob('decisions-*')))}")
+        self.workers_folder = topology.parent / "workers"
+        super().__init__(test, ["scale", topology, "--metrics", "127.0.0.1:0", "--json", self.events, *args])
+        test.addCleanup(self.kill_workers)
+
+    def decisions(self):
+        return complete_lines(self.events)
+
+    def processes(self):
+        """{name: process id} of the workers that the fleet has."""
+        found = {}
+        for file in self.workers_folder.glob("*.worker"):
+            try:
+                found[file.stem] = next(int(n) for n in re.findall(r"\d+", file.read_text()) if int(n) > 1)
+            except (OSError, StopIteration):
+                continue  # it is just being written, or has gone
+        return found
+
+    def alive(self):
+        return {name: pid for name, pid in self.processes().items() if command_of(pid).count(name)}
+
+    def kill_workers(self):
+        self.kill()
+        for pid in self.alive().values():
+            os.kill(pid, signal.SIGKILL)
+
+    def of_role(self, name, **labels):
+        return self.metrics()[f"penstock_{name}", tuple(sorted({"role": "worker", **labels}.items()))]
+
+
+def command_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+class Load:
+    """Pictures at a rate that the test sets; each must come back, and show itself."""
+
+    def __init__(self, test, url, pictures, clients=6):
+        self.test, self.url, self.pictures = test, url, pictures
+        self.per_s = 0
+        self.over = threading.Event()
+        self.statuses = collections.Counter()
+        self.wrong = []
+        self.lock = threading.Lock()
+        self.number = 0
+        self.threads = [threading.Thread(target=self.run, args=(i, clients)) for i in range(clients)]
+        for thread in self.threads:
+            thread.start()
+        test.addCleanup(self.end)
+
+    def run(self, index, clients):
+        client = Client(self.test, self.url)
+        due = time.monotonic() + index / clients
+        while not self.over.is_set():
+            if self.per_s == 0 or time.monotonic() < due:
+                self.over.wait(0.02)
+                due = max(due, time.monotonic() - 1)
+                continue
+            due += clients / self.per_s
+            with self.lock:
+                number = self.number % len(self.pictures)
+                self.number += 1
+            reply = client.detect(self.pictures[number], **{"Penstock-Deadline-Ms": "20000"})
+            with self.lock:
+                self.statuses[reply.status] += 1
+                if reply.status == 200 and barcode.read_objects(reply.json()) != (7, number):
+                    self.wrong.append((number, reply.body))
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+
+
+class ScaleTest(DoorTest):
+    def fleet_topology(self, source, slow=1024, **scaling):
+        (self.dir / "fleet").mkdir(exist_ok=True)
+        link = f"tcp://127.0.0.1:{free_port()}"
+        nodes = {
+            "head": {"stages": ["source", "collector"], "listen": link, "http": f"127.0.0.1:{free_port()}"},
+            "worker": {"stages": ["decode", "preprocess", "inference", "postprocess"], "dial": link,
+                       "scale": {"min": 1, "max": 4}},
+        }  # fmt: skip
+        scaling = {"fleet": "process", "source": source, "interval": "1s", "window": "5s", "stale_after": "10s",
+                   "rate": RATE, **scaling}  # fmt: skip
+        stages = {"inference": {"batch": {"max": 1}, "instances": 1}}
+        return self.topology([{"id": "base", "uri": LIVE + "5"}], name="fleet/topology.yaml", nodes=nodes,
+                             model=self.model("slow.onnx", slow=slow), stages=stages, scaling=scaling)  # fmt: skip
+
+    def ready(self):
+        return int(self.head.metrics().get(("penstock_pool_workers", (("role", "worker"), ("state", "ready"))), 0))
+
+    def assert_explained(self, scale):
+        """Lines, events and metrics say the same."""
+        scale.terminate()
+        text = None
+        decisions = scale.decisions()
+        self.assertTrue(decisions)
+        for made in decisions:
+            self.assertEqual(made["role"], "worker")
+            if made["action"] == "frozen":
+                self.assertTrue(made["why"].startswith(f"frozen at {made['have']}"), made)
+                continue
+            text = re.match(r"want (\d+), have (\d+): ", made["why"])
+            self.assertTrue(text, made)
+            self.assertEqual((int(text[1]), int(text[2])), (made["want"], made["have"]), made)
+            seen = made["signals"]["workers"]
+            self.assertEqual(made["have"], seen["joining"] + seen["warming"] + seen["ready"], made)
+            if made["action"] == "out":
+                self.assertEqual(made["target"] is not None, True, made)
+            if made["action"] == "in":
+                self.assertTrue(made["drain"], made)
+        scale.wait_for_exit(0)
+
+    def assert_counted(self, scale):
+        """The metrics count what the events say; to be asked while it runs."""
+
+        def agree():
+            before = scale.decisions()
+            series = {a: scale.of_role("scaling_decisions_total", action=a) for a in ("out", "in", "hold", "frozen")}
+            frozen, wanted = scale.of_role("scaling_frozen"), scale.of_role("pool_wanted_workers")
+            changes = scale.of_role("scaling_direction_changes_total")
+            after = scale.decisions()
+            if len(before) != len(after):
+                return False  # one came in between
+            counted = collections.Counter(d["action"] for d in after)
+            self.assertEqual({a: n for a, n in series.items() if n}, dict(counted))
+            self.assertEqual(frozen, after[-1]["action"] == "frozen")
+            self.assertEqual(wanted, next(d["want"] for d in reversed(after) if d["action"] != "frozen"))
+            moves = [d["action"] for d in after if d["action"] in ("out", "in")]
+            self.assertEqual(changes, sum(a != b for a, b in zip(moves, moves[1:])))
+            return True
+
+        until(agree, "a moment between two decisions")
+
+
+class Stepping(ScaleTest):
+    """The whole way: load, metrics, Prometheus, decisions, processes."""
+
+    def test_workers_follow_the_load_and_nothing_is_lost_whatever_is_killed(self):
+        topology = self.fleet_topology("prometheus", prometheus={"url": f"http://127.0.0.1:{free_port()}"})
+        document = json.loads(topology.read_text())
+        self.head = Head(self, topology)
+        url = door_of(self.head)
+        server = Server(self, url)
+        server.start()
+        document["scaling"]["prometheus"]["url"] = server.url
+        topology.write_text(json.dumps(document))
+
+        scale = Scale(self, topology)
+        until(lambda: self.ready() == 1, "the first worker, which is the least there is")
+        pictures = self.pictures(200, stream=7)
+        load = Load(self, url, pictures)
+        until(lambda: any("a busy worker does" in d["why"] for d in scale.decisions()), "the service rate")
+
+        load.per_s = 24
+        until(lambda: self.ready() >= 3, "workers to come")
+        self.assert_counted(scale)
+        self.assertEqual(len(scale.alive()), len(scale.processes()))
+
+        # Without Prometheus nothing is known, so nothing is changed.
+        before = scale.alive()
+        server.kill()
+        until(lambda: scale.of_role("scaling_frozen") == 1, "the freeze")
+        load.per_s = 0  # what would make it shrink
+        frozen = len(scale.decisions())
+        until(lambda: len(scale.decisions()) > frozen + 8, "decisions without signals")
+        self.assertEqual({d["action"] for d in scale.decisions()[frozen:]}, {"frozen"})
+        self.assertEqual(scale.alive(), before)
+        self.assertGreaterEqual(scale.of_role("pool_wanted_workers"), 3)
+        self.assertGreater(scale.of_role("scaling_errors_total", part="source"), 0)
+        load.per_s = 24
+        server.start()
+        until(lambda: scale.of_role("scaling_frozen") == 0, "the thaw")
+
+        # Without the controller the fleet stays as it is, and the next one adopts it.
+        until(lambda: all(w["state"] == "working" for w in self.states()), "nobody to be on the way")
+        before = scale.alive()
+        scale.kill()
+        asked = load.number
+        until(lambda: load.number > asked + 60, "pictures to be served meanwhile")
+        self.assertEqual({n: p for n, p in before.items() if command_of(p)}, before)
+        again = Scale(self, topology)
+        until(lambda: len(again.decisions()) > 3, "decisions of the next one")
+        self.assertEqual({n: p for n, p in again.alive().items() if n in before}, before)
+        self.assertEqual(again.decisions()[0]["have"], len(before))
+
+        load.per_s = 0.5
+        until(lambda: self.ready() == 1 and len(again.alive()) == 1, "workers to leave", 3 * PATIENCE)
+        self.assert_counted(again)
+        load.end()
+        self.assert_explained(again)
+        self.assertEqual(len(again.alive()), 1)  # it stays, for the next one
+
+        self.assertEqual(set(load.statuses), {200}, load.statuses)
+        self.assertEqual(load.wrong, [])
+        served = self.account("requests")
+        self.assertEqual((served["received"], served["delivered"], served["in_flight"]), (load.number, load.number, 0))
+        self.assertEqual(self.head.log().count("is gone"), 0)
+        self.head.terminate()
+        self.head.finish(code=None)
+        again.kill_workers()
+
+    def states(self):
+        return Client(self, door_of(self.head)).get("/v1/state").json()["workers"]
+
+    def account(self, name):
+        others = Client(self, door_of(self.head)).get("/v1/state").json()["others"]
+        return next(each for each in others if each["id"] == name)
+
+
+class Commands(ScaleTest):
+    def test_a_dry_run_says_what_it_would_do_and_does_nothing(self):
+        topology = self.fleet_topology("head")
+        self.head = Head(self, topology)
+        door_of(self.head)
+        done = penstock("scale", topology, "--once", "--dry-run", "--json", "-")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        decision = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((decision["action"], decision["want"], decision["have"]), ("out", 1, 0))
+        self.assertIn("want 1, have 0", done.stderr)
+        self.assertFalse((topology.parent / "workers").exists())
+
+    def test_without_a_head_nothing_can_be_decided(self):
+        topology = self.fleet_topology("head")
+        done = penstock("scale", topology, "--once", "--dry-run")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("frozen at 0: no signals: head: ", done.stderr)
+
+    def test_a_topology_that_says_nothing_of_scaling_is_refused(self):
+        topology = self.topology({"clip": "synthetic://?frames=1"})
+        done = penstock("scale", topology, "--once")
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r"topology.yaml:1:1: scaling: is missing")
+
+    def test_what_is_wrong_is_named_with_its_place(self):
+        topology = self.fleet_topology("head", fleet="vmss")
+        done = penstock("scale", topology, "--once")
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r"topology.yaml:\d+:\d+: scaling.vmss.resource_id: is missing")
+
+    def test_two_controllers_do_not_share_workers(self):
+        topology = self.fleet_topology("head")
+        self.head = Head(self, topology)
+        door_of(self.head)
+        scale = Scale(self, topology)
+        until(lambda: scale.decisions(), "a decision")
+        done = penstock("scale", topology, "--once")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("another process has these workers", done.stderr)
+
+    def test_a_head_scales_by_itself_where_it_is_told_to(self):
+        topology = self.fleet_topology("head", enabled=True)
+        self.head = Head(self, topology)
+        until(lambda: self.ready() == 1, "the first worker")
+        folder = topology.parent / "workers"
+        until(lambda: self.head.says("scaling worker: want 1, have "), "a decision in the log")
+        self.assertEqual(self.head.metric("penstock_scaling_frozen", role="worker"), 0)
+        until(lambda: len(self.head.lines("base")) > 10, "results")
+        self.head.terminate()
+        self.head.finish(code=None)
+        for file in folder.glob("*.worker"):
+            for pid in re.findall(r"\d+", file.read_text()):
+                if "worker" in command_of(pid):
+                    os.kill(int(pid), signal.SIGKILL)
+
+    def test_of_two_controllers_with_a_store_one_decides_and_the_other_takes_over(self):
+        jobs = {"queue": {"kind": "sqlite", "path": "jobs.db"}, "blobs": {"kind": "local", "path": "blobs"}}
+        topology = self.fleet_topology("head", lease="4s")
+        document = {**json.loads(topology.read_text()), "jobs": jobs}
+        topology.write_text(json.dumps(document))
+        other = topology.parent / "other.yaml"
+        document["scaling"]["process"] = {"folder": "other-workers", "prefix": "other-"}
+        other.write_text(json.dumps(document))
+        self.head = Head(self, topology)
+        door_of(self.head)
+        first = Scale(self, topology)
+        until(lambda: self.ready() == 1, "the first one's worker")
+        second = Scale(self, other)
+        second.wait_for("decides; standing by")
+        self.assertEqual(second.decisions(), [])
+        first.kill()
+        until(lambda: second.decisions(), "the second one's decisions")
+        second.terminate()
+        second.wait_for_exit(0)
+        for pid in Scale.processes(second).values():
+            self.addCleanup(lambda pid=pid: command_of(pid) and os.kill(pid, signal.SIGKILL))
+        for file in (topology.parent / "other-workers").glob("*.worker"):
+            for pid in re.findall(r"\d+", file.read_text()):
+                if "other-" in command_of(pid):
+                    os.kill(int(pid), signal.SIGKILL)
+
+
+class Sequences(FleetTest):
+    """Workers come, leave, are drained and die at random; files are as in a calm run, and live streams shed by rule."""
+
+    FRAMES, FILES, CAMERAS, ACTIONS = 200, 6, 4, 8
+    NAMED = {"shed", "shutdown"}  # what a live stream may drop for, here
+
+    def setUp(self):
+        super().setUp()
+        print(f"PENSTOCK_SCALE_SEED={SEED}", flush=True)
+
+    def test_random_sequences_change_no_result(self):
+        clips = {f"c{i}": self.clip(f"c{i}.mp4", self.FRAMES, *X264, "-bf", "2", stream=i) for i in range(self.FILES)}
+        expected = self.run_alone(clips)
+        for sequence in range(SEQUENCES):
+            with self.subTest(sequence=sequence):
+                self.run_sequence(random.Random(SEED + sequence), clips, expected, f"s{sequence}")
+
+    def run_sequence(self, draws, clips, expected, folder):
+        cameras = [{"id": f"live{i}", "uri": LIVE + "5", "policy": "live"} for i in range(self.CAMERAS)]
+        files = [{"id": name, "uri": str(path)} for name, path in clips.items()]
+        nodes = {
+            "head": {"stages": ["source", "collector"], "listen": "tcp://127.0.0.1:0", "http": "127.0.0.1:0"},
+            "worker": {"stages": ["decode", "preprocess", "inference", "postprocess"], "dial": "tcp://127.0.0.1:9"},
+        }
+        (self.dir / folder).mkdir()
+        topology = self.topology(files + cameras, name=f"{folder}/topology.yaml", nodes=nodes,
+                                 model=self.model("slow.onnx", slow=128), stages={"inference": {"batch": {"max": 1}}},
+                                 dispatch={"lease_timeout": "1s"}, shutdown={"grace": "20s"})  # fmt: skip
+        head = self.head(topology)
+        door = Client(self, door_of(head))
+        fleet, made = {}, 0
+
+        def come():
+            nonlocal made
+            name = f"{folder}-w{made}"
+            made += 1
+            fleet[name] = self.worker(name, head)
+
+        def leave(how):
+            name = draws.choice(sorted(fleet))
+            worker = fleet.pop(name).wait_until_joined()
+            if how == "in":
+                until(lambda: door.ask("POST", f"/v1/workers/{name}/drain").status == 202, "the head to know it")
+            elif how == "drain":
+                self.assertEqual(penstock("drain", "--head", head.address(), name).returncode, 0)
+            else:
+                worker.terminate()
+            worker.wait_for_exit(0)
+
+        def die():
+            fleet.pop(draws.choice(sorted(fleet))).kill()
+
+        come(), come()
+        done = []
+        for _ in range(self.ACTIONS):
+            action = draws.choice(["out", "in", "drain", "term", "kill"])
+            done.append(action)
+            if action == "out" and len(fleet) < 4:
+                come()
+            elif action == "kill":
+                die()
+            elif action != "out":
+                leave(action)
+            if not fleet:
+                come()
+            time.sleep(draws.uniform(0, 0.4))  # what happens between is drawn, too
+        print(f"  {folder}: {' '.join(done)}", flush=True)
+        finite = lambda: all(head.counts(name)["delivered"] == self.FRAMES for name in clips)
+        until(finite, f"all files after {done}")
+        head.terminate()
+        ledger = head.finish(code=None)
+        whole = {"received": self.FRAMES, "delivered": self.FRAMES, "dropped": {}, "in_flight": 0}
+        for name in clips:
+            self.assertEqual(ledger[name], whole, name)
+        found = self.results_in(head.results)
+        for name, data in expected.items():
+            self.assertEqual(found[name] == data, True, f"{name} differs after {done}")
+        for camera in cameras:
+            counts = ledger[camera["id"]]
+            self.assertGreater(counts["delivered"], 0, counts)
+            self.assertLessEqual(set(counts["dropped"]), self.NAMED, counts)
+        for worker in fleet.values():
+            worker.kill()
+
+
+class Draining(FleetTest):
+    GOP, SLOW = 25, 512
+
+    def serve(self, streams, **more):
+        nodes = {
+            "head": {"stages": ["source", "collector"], "listen": "tcp://127.0.0.1:0", "http": "127.0.0.1:0"},
+            "worker": {"stages": ["decode", "preprocess", "inference", "postprocess"], "dial": "tcp://127.0.0.1:9"},
+        }
+        (self.dir / "fleet").mkdir(exist_ok=True)
+        head = self.head(self.topology(streams, name="fleet/topology.yaml", nodes=nodes, **more))
+        return head, Client(self, door_of(head))
+
+    def drain(self, door, worker):
+        """Seconds until it has ended."""
+        began = time.monotonic()
+        self.assertEqual(door.ask("POST", f"/v1/workers/{worker.name}/drain").status, 202)
+        worker.wait_for_exit(0)
+        return time.monotonic() - began
+
+    def known(self, door, name):
+        until(lambda: any(w["name"] == name for w in door.get("/v1/state").json()["workers"]), "the head to know it")
+
+    def test_an_idle_worker_leaves_within_a_second(self):
+        head, door = self.serve([{"id": "live", "uri": LIVE + "1"}])
+        took = []
+        for i in range(3):
+            worker = self.worker(f"w{i}", head).wait_until_joined()
+            spare = self.worker(f"spare{i}", head).wait_until_joined()
+            self.known(door, worker.name)
+            took.append(self.drain(door, worker))
+            spare.kill()
+        print(f"  idle workers left after {took} s", flush=True)
+        self.assertLess(min(took), 1)
+        head.terminate()
+        head.finish(code=None)
+
+    def test_a_busy_worker_leaves_within_its_longest_segment_and_a_second(self):
+        clip = self.clip("long.mp4", 40 * self.GOP, *H264)
+        stages = {"inference": {"batch": {"max": 1}, "instances": 1}, "decode": {"concurrency": 1}}
+        head, door = self.serve({"clip": clip}, model=self.model("slow.onnx", slow=self.SLOW), stages=stages,
+                                shutdown={"grace": "0s"})  # fmt: skip
+        first = self.worker("first", head).wait_until_joined()
+        second = self.worker("second", head).wait_until_joined()
+        until(lambda: len(head.lines("clip")) > 3 * self.GOP, "some segments")
+        # How long a segment takes one of them, while both work.
+        count, began = len(head.lines("clip")), time.monotonic()
+        until(lambda: len(head.lines("clip")) >= count + 4 * self.GOP, "four more")
+        segment = (time.monotonic() - began) / (len(head.lines("clip")) - count) * self.GOP * 2
+        held = next(w["leases"] for w in door.get("/v1/state").json()["workers"] if w["name"] == "first")
+        took = self.drain(door, first)
+        print(f"  a worker with {held} segments of {segment:.2f} s left after {took:.2f} s", flush=True)
+        self.assertLess(took, max(1, held) * segment + 1)
+        self.assertTrue(second.running())
+        head.terminate()
+        head.finish(code=None)
+
+
+class ScheduledEvents(FleetTest):
+    """Azure's metadata service as documented, as far as a worker asks it."""
+
+    class Metadata:
+        def __init__(self, test):
+            self.events, self.approved = [], []
+            outer = self
+
+            class Handler(http.server.BaseHTTPRequestHandler):
+                def do_GET(self):
+                    if self.headers.get("Metadata") != "true":
+                        return self.answer(400, b"")
+                    if self.path.startswith("/metadata/instance/compute/name"):
+                        return self.answer(200, b"vm-3")
+                    document = {"DocumentIncarnation": len(outer.events), "Events": outer.events}
+                    self.answer(200, json.dumps(document).encode())
+
+                def do_POST(self):
+                    body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                    outer.approved += [e["EventId"] for e in body["StartRequests"]]
+                    self.answer(200, b"")
+
+                def answer(self, status, body):
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+                def log_message(self, *_):
+                    pass
+
+            self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            threading.Thread(target=self.server.serve_forever, daemon=True).start()
+            test.addCleanup(self.server.server_close)
+            test.addCleanup(self.server.shutdown)
+            self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+        def announce(self, kind, seconds):
+            at = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + seconds))
+            self.events = [{"EventId": f"E-{kind}", "EventType": kind, "ResourceType": "VirtualMachine",
+                            "Resources": ["vm-3"], "EventStatus": "Scheduled", "NotBefore": at, "Description": "",
+                            "EventSource": "Platform", "DurationInSeconds": -1}]  # fmt: skip
+
+    def run_event(self, kind, seconds):
+        metadata = self.Metadata(self)
+        clip = self.clip("long.mp4", 20 * 25, *H264)
+        expected = self.run_alone({"clip": clip})
+        topology = self.fleet_topology({"clip": clip}, model=self.model("slow.onnx", slow=256))
+        head = self.head(topology)
+        hit = self.worker("hit", head, None, "--scheduled-events", "--metadata", metadata.url).wait_until_joined()
+        until(lambda: len(head.lines("clip")) > 10, "the first results")
+        metadata.announce(kind, seconds)
+        hit.wait_for("this machine is to be taken away")
+        head.wait_for("is gone" if kind == "Preempt" else "drained")
+        self.worker("other", head).wait_until_joined()
+        until(lambda: metadata.approved, "the approval")
+        self.assertEqual(metadata.approved, [f"E-{kind}"])
+        self.assertTrue(hit.running(), "it must not join again while the event is there")
+        head.finish()
+        self.assert_same_results(head.results, expected)
+        metadata.events = []  # it is called off
+        hit.wait_for_exit(1)  # to be started again
+
+    def test_a_machine_that_is_to_be_redeployed_finishes_and_approves(self):
+        self.run_event("Redeploy", 600)
+
+    def test_a_spot_machine_hands_back_at_once(self):
+        self.run_event("Preempt", 30)
+
+
+if __name__ == "__main__":
+    unittest.main()
