@@ -31,7 +31,7 @@ struct node::impl {
   std::string engine;
   std::string device;
   std::string address; ///< where workers dial; empty where they cannot
-  std::shared_ptr<metrics::registry> metrics = std::make_shared<metrics::registry>();
+  std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board = std::make_shared<report_board>();
   std::unique_ptr<end_signal> finished;
   std::atomic<bool> stopping{false};
@@ -189,6 +189,7 @@ core::expected<void> node::impl::open_ingest(const topology::node_config& role, 
 core::expected<std::unique_ptr<node>> node::start(const topology::config& topology, const node_options& options) {
   auto state = std::make_unique<impl>();
   state->topology = topology;
+  state->metrics = std::make_shared<metrics::registry>(static_cast<std::size_t>(topology.metrics.streams));
   auto streams = topology::expand_streams(topology);
   if (!streams) return core::fail("streams", streams.error());
   const auto role = std::ranges::find(topology.nodes, options.role, &topology::node_config::role);

@@ -91,6 +91,7 @@ int run_worker(const arguments& args) {
 
   actors::worker_node_options options;
   options.version = PENSTOCK_VERSION;
+  options.metrics = std::make_shared<metrics::registry>(static_cast<std::size_t>(topology->config.metrics.streams));
   options.role = role->role;
   options.name = args.name;
   options.dial = args.head.empty() ? role->dial : args.head;

@@ -67,6 +67,7 @@ struct node_config {
 
 struct metrics_config {
   std::string listen{}; ///< ADDRESS:PORT of /metrics, /healthz and /readyz; empty: off
+  int streams = 1000;   ///< most that have series of their own
 
   bool operator==(const metrics_config&) const = default;
 };

@@ -207,7 +207,9 @@ auto limits() {
 auto metrics() {
   auto s = object<metrics_config>();
   s->add("listen", &metrics_config::listen, host_port(),
-         "Address of `/metrics`, `/healthz` and `/readyz`; `\"\"`: off.");
+         "Address of `/metrics`, `/healthz` and `/readyz`; `\"\"`: off.")
+      .add("streams", &metrics_config::streams, whole(1, 1'000'000),
+           "Most streams that have series of their own, the first that appear; the others share the label `other`.");
   return s;
 }
 
