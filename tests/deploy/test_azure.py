@@ -114,7 +114,7 @@ class Fleet(unittest.TestCase):
         (extension,) = profile["extensionProfile"]["extensions"]
         self.assertEqual(extension["properties"]["typeHandlerVersion"].literal, "2.0")  # rich states
         settings = extension["properties"]["settings"]
-        self.assertEqual((settings["protocol"].literal, settings["requestPath"].literal), ("http", "/healthz"))
+        self.assertEqual((settings["protocol"].literal, settings["requestPath"].literal), ("http", "/healthz/rich"))
 
     def test_ports_agree(self):
         topology = yaml.safe_load((AZURE / "topology.yaml").read_text())
