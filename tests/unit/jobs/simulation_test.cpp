@@ -256,7 +256,7 @@ class simulation {
 
 } // namespace
 
-TEST_CASE("whatever crashes, gets lost or comes twice, each job is done once and nothing is left over") {
+TEST_CASE("whatever crashes, gets lost or comes twice, each job is done once and nothing is left over", "[many]") {
   std::uint64_t first = 1;
   std::uint64_t last = 300;
   if (const auto* one = std::getenv("PENSTOCK_SIMULATION_SEED")) first = last = std::stoull(one);
