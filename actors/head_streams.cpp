@@ -125,6 +125,7 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.forwarded.clear();
   stream.failures.clear();
   note_finished(stream);
+  note_job(stream);
   close_preview(stream);
   export_stream(id, stream);
   core_->remove_stream(id);
@@ -216,6 +217,7 @@ void head_state::note_latencies(head_stream& stream, const std::vector<core::tim
   for (const auto each : captured) {
     const core::seconds took{now - each};
     stream.series.latency.observe(took.count());
+    if (comes_anyway(stream.report)) note_fate(took);
     stream.latency.observe(took, now);
   }
 }
