@@ -104,14 +104,16 @@ load flash_crowd(double mean_per_s, double length_s, double peak, std::uint64_t 
   return of_shape("flash", mean_per_s, std::move(shape));
 }
 
-load camera_fleet(std::size_t cameras, double frames_per_s, double length_s, std::uint64_t seed) {
+load camera_fleet(std::size_t cameras, double frames_per_s, double length_s, double always, std::uint64_t seed) {
   random rng{seed};
+  // Evenly among the others, so that any part of the fleet looks like all of it.
+  const auto until = [&](std::size_t n) { return std::ceil(static_cast<double>(n) * always - 1e-9); };
   load made;
   made.name = "cameras";
   made.frames_per_s = frames_per_s;
   made.length_s = length_s;
   for (std::size_t i = 0; i < cameras; ++i) {
-    if (i % 3 == 0)
+    if (until(i + 1) > until(i))
       made.cameras.push_back({0, length_s});
     else
       made.cameras.push_back({rng.uniform(0, length_s / 3), rng.uniform(length_s * 2 / 3, length_s)});
@@ -123,13 +125,14 @@ core::expected<load> parse_load(const std::string& text) {
   const auto comma = text.find(',');
   const auto kind = text.substr(0, comma);
   double mean = 100;
-  double length = 3600;
-  double day = 3600;
+  double length = 0; // not said
+  double day = 24 * 3600;
   double swing = 0.6;
   double peak = 3;
   double seed = 1;
   double count = 100;
   double rate = 5;
+  double always = 1.0 / 3;
   bool uniform = false;
   options accepted;
   accepted.duration("length", length, 1).whole("seed", seed, 0);
@@ -143,18 +146,19 @@ core::expected<load> parse_load(const std::string& text) {
   else if (kind == "burst" || kind == "flash")
     requests().number("peak", peak, 1);
   else if (kind == "cameras")
-    accepted.whole("count", count, 1).number("rate", rate, 0.001);
+    accepted.whole("count", count, 1).number("rate", rate, 0.001).number("always", always, 0, 1);
   else
     return core::fail(core::errc::invalid_argument,
                       "load: \"" + kind + "\" is none of steady, diurnal, burst, flash, cameras");
   if (const auto read = accepted.read(comma == std::string::npos ? "" : text.substr(comma + 1)); !read)
     return core::fail("load " + kind, read.error());
+  if (length == 0) length = kind == "diurnal" ? day : 3600;
   const auto number = static_cast<std::uint64_t>(seed);
   auto made = kind == "steady"    ? steady(mean, length)
               : kind == "diurnal" ? diurnal(mean, length, day, swing, number)
               : kind == "burst"   ? burst(mean, length, peak, number)
               : kind == "flash"   ? flash_crowd(mean, length, peak, number)
-                                  : camera_fleet(static_cast<std::size_t>(count), rate, length, number);
+                                  : camera_fleet(static_cast<std::size_t>(count), rate, length, always, number);
   made.within = uniform ? spread::uniform : spread::poisson;
   return made;
 }

@@ -63,12 +63,13 @@ struct load {
 /// Quiet, but for one crowd: within 30 s the rate rises to `peak` times what it was, and halves every ten minutes.
 [[nodiscard]] load flash_crowd(double mean_per_s, double length_s, double peak, std::uint64_t seed);
 
-/// So many cameras, of which a third is always on and the others come in the first third of the time and go in the last
-/// one, at random moments.
-[[nodiscard]] load camera_fleet(std::size_t cameras, double frames_per_s, double length_s, std::uint64_t seed);
+/// So many cameras, of which the share `always` is there all the time, and the others come in the first third of it and
+/// go in the last one, at random moments.
+[[nodiscard]] load camera_fleet(std::size_t cameras, double frames_per_s, double length_s, double always,
+                                std::uint64_t seed);
 
-/// Reads what a user writes: `KIND[,KEY=VALUE…]`, e.g. `diurnal,mean=200,length=1h,seed=3`. Errors: `invalid_argument`,
-/// with the keys that there are.
+/// Reads what a user writes: `KIND[,KEY=VALUE…]`, e.g. `burst,mean=200,length=4h,seed=3`. Loads last an hour, and
+/// `diurnal` a `day` of 24 h, unless a length is given. Errors: `invalid_argument`, with the keys that there are.
 [[nodiscard]] core::expected<load> parse_load(const std::string& text);
 
 } // namespace penstock::scaling::simulator

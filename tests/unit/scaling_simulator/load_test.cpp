@@ -1,6 +1,7 @@
 #include "scaling/simulator/load.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "scaling/simulator/arrivals.hpp"
@@ -33,7 +34,7 @@ TEST_CASE("made-up loads have the mean that was asked for, and the same seed mak
 TEST_CASE("another seed makes another load, where chance has a part in it") {
   CHECK(burst(200, 3600, 4, 1).arrivals != burst(200, 3600, 4, 2).arrivals);
   CHECK(diurnal(200, 3600, 3600, 0.6, 1).arrivals != diurnal(200, 3600, 3600, 0.6, 2).arrivals);
-  CHECK(camera_fleet(30, 5, 3600, 1).cameras != camera_fleet(30, 5, 3600, 2).cameras);
+  CHECK(camera_fleet(30, 5, 3600, 1 / 3.0, 1).cameras != camera_fleet(30, 5, 3600, 1 / 3.0, 2).cameras);
 }
 
 TEST_CASE("loads have the shape that their names say") {
@@ -48,10 +49,31 @@ TEST_CASE("loads have the shape that their names say") {
   CHECK(crowd.arrivals[static_cast<std::size_t>(peak) - 40] == crowd.arrivals[0]);
 }
 
+TEST_CASE("a load lasts for an hour and a day for a day, unless a length is given") {
+  CHECK(parse_load("steady")->length_s == 3600);
+  CHECK(parse_load("cameras")->length_s == 3600);
+  CHECK(parse_load("steady,length=10m")->length_s == 600);
+  const auto day = parse_load("diurnal,swing=0.8");
+  REQUIRE(day->length_s == 24 * 3600);
+  CHECK(day->arrivals[12 * 3600] > 3 * day->arrivals[0]);
+  CHECK(parse_load("diurnal,day=2h")->length_s == 7200);
+  const auto half = parse_load("diurnal,length=12h");
+  REQUIRE(half->length_s == 12 * 3600);
+  CHECK(half->arrivals.back() > 2 * half->arrivals.front());
+}
+
+TEST_CASE("of a fleet of cameras a share is always there") {
+  const auto share = GENERATE(0.0, 0.25, 1 / 3.0, 1.0);
+  const auto fleet = camera_fleet(120, 5, 600, share, 1);
+  const auto stay = std::ranges::count(fleet.cameras, camera{0, 600});
+  CHECK(stay == std::llround(120 * share));
+  CHECK(parse_load("cameras,count=20,always=1")->items().front() == Approx(100));
+}
+
 TEST_CASE("scaling a load scales all of it") {
   const auto twice = scaled(steady(100, 60), 2);
   CHECK(twice.mean() == Approx(200));
-  CHECK(scaled(camera_fleet(10, 5, 60, 1), 0.5).frames_per_s == 2.5);
+  CHECK(scaled(camera_fleet(10, 5, 60, 1 / 3.0, 1), 0.5).frames_per_s == 2.5);
 }
 
 TEST_CASE("requests come in order within their seconds: as many as the trace says, or so many on average") {

@@ -179,7 +179,7 @@ TEST_CASE("the report has the figures of its runs and what they cost over the op
 }
 
 TEST_CASE("the optimum's problem is the scenario's: its work, its places, its boots and its bounds") {
-  auto what = plain(camera_fleet(100, 2, 600, 1), 4);
+  auto what = plain(camera_fleet(100, 2, 600, 1 / 3.0, 1), 4);
   for (auto& c : what.demand.cameras) c = {0, 600};
   what.streams_per_worker = 7;
   what.machines.boot_from_s = 100;

@@ -133,7 +133,7 @@ TEST_CASE("every item is finished, dropped for a reason, or still waiting") {
     CHECK(r.max_backlog == Approx(1000).epsilon(0.15)); // ten seconds' worth
   }
   SECTION("frames of cameras are shed") {
-    auto what = plain(camera_fleet(100, 1, 300, 1), 3);
+    auto what = plain(camera_fleet(100, 1, 300, 1 / 3.0, 1), 3);
     what.streams_per_worker = 40;
     const auto r = simulate_fixed(what);
     CHECK(balances(r));
@@ -142,7 +142,7 @@ TEST_CASE("every item is finished, dropped for a reason, or still waiting") {
     CHECK(dropped_for(r, drop_reason::shed) == r.dropped_total());
   }
   SECTION("while instances fail, are taken away, and come and go") {
-    auto what = GENERATE(plain(burst(100, 1200, 3, 2), 5), plain(camera_fleet(120, 1, 1200, 2), 5));
+    auto what = GENERATE(plain(burst(100, 1200, 3, 2), 5), plain(camera_fleet(120, 1, 1200, 1 / 3.0, 2), 5));
     what.machines.boot_from_s = 10;
     what.machines.boot_to_s = 60;
     what.machines.fails = 0.2;
@@ -279,7 +279,7 @@ TEST_CASE("a flood shows as backlog, as age and as late items") {
 }
 
 TEST_CASE("cameras need their places whatever they bring") {
-  auto what = plain(camera_fleet(90, 0.5, 600, 1), 3);
+  auto what = plain(camera_fleet(90, 0.5, 600, 1 / 3.0, 1), 3);
   for (auto& c : what.demand.cameras) c = {0, 600};
   what.streams_per_worker = 30;
   signals half_way;
