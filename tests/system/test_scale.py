@@ -73,30 +73,20 @@ class Scale(Node):
 
     def __init__(self, test, topology, *args):
         self.events = pathlib.Path(f"{topology.parent}/decisions-{len(list(topology.parent.glob('decisions-*')))}")
-        self.workers_folder = topology.parent / "workers"
+        self.workers_folder = folder_of_workers(topology)
         super().__init__(test, ["scale", topology, "--metrics", "127.0.0.1:0", "--json", self.events, *args])
-        test.addCleanup(self.kill_workers)
+        test.addCleanup(kill_workers_in, self.workers_folder)
+        test.addCleanup(self.kill)
 
     def decisions(self):
         return complete_lines(self.events)
 
     def processes(self):
         """{name: process id} of the workers that the fleet has."""
-        found = {}
-        for file in self.workers_folder.glob("*.worker"):
-            try:
-                found[file.stem] = next(int(n) for n in re.findall(r"\d+", file.read_text()) if int(n) > 1)
-            except (OSError, StopIteration):
-                continue  # it is just being written, or has gone
-        return found
+        return processes_in(self.workers_folder)
 
     def alive(self):
-        return {name: pid for name, pid in self.processes().items() if command_of(pid).count(name)}
-
-    def kill_workers(self):
-        self.kill()
-        for pid in self.alive().values():
-            os.kill(pid, signal.SIGKILL)
+        return alive_in(self.workers_folder)
 
     def of_role(self, name, **labels):
         return self.metrics()[f"penstock_{name}", tuple(sorted({"role": "worker", **labels}.items()))]
@@ -107,6 +97,31 @@ def command_of(pid):
         return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def folder_of_workers(topology):
+    folder = json.loads(topology.read_text())["scaling"].get("process", {}).get("folder", "workers")
+    return topology.parent / folder
+
+
+def processes_in(folder):
+    """{name: process id} of the workers that a fleet of processes keeps there."""
+    found = {}
+    for file in folder.glob("*.worker"):
+        try:
+            found[file.stem] = json.loads(file.read_text())["pid"]
+        except (OSError, ValueError, KeyError):
+            continue  # it is just being written, or has gone
+    return found
+
+
+def alive_in(folder):
+    return {name: pid for name, pid in processes_in(folder).items() if f"\0{name}\0" in command_of(pid)}
+
+
+def kill_workers_in(folder):
+    for pid in alive_in(folder).values():
+        os.kill(pid, signal.SIGKILL)
 
 
 class Load:
@@ -276,7 +291,6 @@ class Stepping(ScaleTest):
         self.assertEqual(self.head.log().count("is gone"), 0)
         self.head.terminate()
         self.head.finish(code=None)
-        again.kill_workers()
 
     def states(self):
         return Client(self, door_of(self.head)).get("/v1/state").json()["workers"]
@@ -328,18 +342,14 @@ class Commands(ScaleTest):
 
     def test_a_head_scales_by_itself_where_it_is_told_to(self):
         topology = self.fleet_topology("head", enabled=True)
+        self.addCleanup(kill_workers_in, folder_of_workers(topology))
         self.head = Head(self, topology)
         until(lambda: self.ready() == 1, "the first worker")
-        folder = topology.parent / "workers"
         until(lambda: self.head.says("scaling worker: want 1, have "), "a decision in the log")
         self.assertEqual(self.head.metric("penstock_scaling_frozen", role="worker"), 0)
         until(lambda: len(self.head.lines("base")) > 10, "results")
         self.head.terminate()
         self.head.finish(code=None)
-        for file in folder.glob("*.worker"):
-            for pid in re.findall(r"\d+", file.read_text()):
-                if "worker" in command_of(pid):
-                    os.kill(int(pid), signal.SIGKILL)
 
     def test_of_two_controllers_with_a_store_one_decides_and_the_other_takes_over(self):
         jobs = {"queue": {"kind": "sqlite", "path": "jobs.db"}, "blobs": {"kind": "local", "path": "blobs"}}
@@ -360,12 +370,6 @@ class Commands(ScaleTest):
         until(lambda: second.decisions(), "the second one's decisions")
         second.terminate()
         second.wait_for_exit(0)
-        for pid in Scale.processes(second).values():
-            self.addCleanup(lambda pid=pid: command_of(pid) and os.kill(pid, signal.SIGKILL))
-        for file in (topology.parent / "other-workers").glob("*.worker"):
-            for pid in re.findall(r"\d+", file.read_text()):
-                if "other-" in command_of(pid):
-                    os.kill(int(pid), signal.SIGKILL)
 
 
 class Sequences(FleetTest):
