@@ -229,6 +229,8 @@ class head_state {
   void on(const preview_over& message);
 
  private:
+  using streams = std::map<core::stream_id, head_stream>;
+
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id); }
   /// Null for pictures, and for streams that are gone.
   [[nodiscard]] head_stream* find_stream(core::stream_id id) {
@@ -241,7 +243,7 @@ class head_state {
   [[nodiscard]] static bool is_pushed(const head_stream& stream) {
     return stream.source.kind == topology::source_kind::pushed;
   }
-  [[nodiscard]] bool has_stream_named(const std::string& id) const;
+  [[nodiscard]] streams::iterator stream_named(const std::string& name);
   void configure_pushes();
   [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
@@ -297,7 +299,8 @@ class head_state {
   head_config config_;
   std::optional<dispatch::head> core_;
   dispatch::head::actions actions_;
-  std::map<core::stream_id, head_stream> streams_; ///< ids are given once
+  streams streams_; ///< ids are given once
+  std::unordered_map<std::string, core::stream_id> names_;
   std::uint32_t last_id_ = 0;
   std::unordered_map<std::uint32_t, picture_request> pictures_;    ///< by stream id
   std::unordered_map<std::uint64_t, core::stream_id> picture_ids_; ///< by ticket

@@ -19,6 +19,7 @@ constexpr std::size_t most_sinks_with_threads = 256;
 head_stream& head_state::new_stream(core::stream_id id, const topology::stream_source& source,
                                     const std::string& series) {
   auto& stream = streams_[id];
+  names_[source.id] = id;
   stream.source = source;
   stream.report.id = source.id;
   stream.report.uri = topology::display_uri(source.uri);
