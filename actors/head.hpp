@@ -243,7 +243,7 @@ class head_state {
   [[nodiscard]] static bool is_pushed(const head_stream& stream) {
     return stream.source.kind == topology::source_kind::pushed;
   }
-  [[nodiscard]] streams::iterator stream_named(const std::string& name);
+  [[nodiscard]] streams::iterator stream_named(const std::string& id);
   void configure_pushes();
   [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();

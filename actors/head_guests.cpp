@@ -18,8 +18,8 @@ constexpr sink_kind guest_sink{"guest", "what a guest of the head brings", false
 
 } // namespace
 
-head_state::streams::iterator head_state::stream_named(const std::string& name) {
-  const auto known = names_.find(name);
+head_state::streams::iterator head_state::stream_named(const std::string& id) {
+  const auto known = names_.find(id);
   return known == names_.end() ? streams_.end() : streams_.find(known->second);
 }
 

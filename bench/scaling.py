@@ -25,10 +25,10 @@ FLEET = "boot=240s"
 TRACE = SHARED / "traces/azure-llm-2023-conv.csv"
 LOADS = {
     "trace": ["--trace", str(TRACE), "--workers", "20"],
-    "diurnal": ["--load", "diurnal,day=24h,swing=0.6,seed={seed}", "--workers", "10"],
-    "burst": ["--load", "burst,length=4h,peak=1.5,seed={seed}", "--workers", "20"],
-    "flash": ["--load", "flash,length=3h,peak=3,seed={seed}", "--workers", "20"],
-    "cameras": ["--load", "cameras,count=485,rate=5,length=4h,seed={seed}"],
+    "diurnal": ["--load", "diurnal,day=24h,swing=0.6,seed={seed}", "--workers", "5"],
+    "burst": ["--load", "burst,length=2h,peak=1.5,seed={seed}", "--workers", "20"],
+    "flash": ["--load", "flash,length=2h,peak=3,seed={seed}", "--workers", "20"],
+    "cameras": ["--load", "cameras,count=485,rate=5,length=2h,seed={seed}"],
 }
 POLICIES = {"rate": "rate", "threshold": "threshold:out=0.75,in=0.25,cooldown=5m"}
 OPTIMUM = "clairvoyant"

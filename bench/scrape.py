@@ -33,28 +33,31 @@ def topology(folder, series):
 
 
 class Busy(threading.Thread):
-    """Pushes pictures to some streams at a steady rate, and notes when each was sent."""
+    """Pushes pictures to some streams at a steady rate, and notes when each was due."""
 
     def __init__(self, address, streams, picture):
         super().__init__(daemon=True)
-        self.pushes, self.picture, self.sent, self.ending = Pushes(address, streams, 1, "busy"), picture, {}, False
+        self.pushes = Pushes(address, streams, 1, "busy")
+        self.picture, self.sent, self.ending = picture, {}, False
 
     def run(self):
         socket, names = self.pushes.sockets[0]
+        while len(self.pushes.credit) < len(names):
+            self.pushes.hear(100)
         began, count = time.monotonic(), 0
         while not self.ending:
-            wait = began + count / (FPS * len(names)) - time.monotonic()
-            self.pushes.hear(max(0, int(wait * 1000)))
-            if wait > 0.001:
-                continue
+            due = began + count / (FPS * len(names))
             name, seq = names[count % len(names)], count // len(names)
-            count += 1
-            if self.pushes.credit.get(name, 0) == 0:
-                raise RuntimeError(f"{name} is out of credit")
+            wait = max(0, due - time.monotonic())
+            if wait > 0.001 or self.pushes.credit[name] == 0:
+                self.pushes.hear(max(1, int(wait * 1000)))
+                continue
+            self.pushes.hear()
             self.pushes.credit[name] -= 1
-            self.sent[name, seq] = time.monotonic()
+            self.sent[name, seq] = due  # waiting for credit counts
             header = {"type": "packet", "stream": name, "pts_us": seq * 1_000_000 // FPS, "key": True}
             socket.send_multipart([msgpack.packb(header), self.picture])
+            count += 1
 
 
 class Results(threading.Thread):
@@ -90,7 +93,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", default=str(ROOT / "build/release/penstock"))
     parser.add_argument("--streams", type=int, default=10_000)
-    parser.add_argument("--series", type=int, default=10_000, help="of `metrics.streams`; the program's default is 1000")
+    parser.add_argument("--series", type=int, default=1_000, help="of `metrics.streams`")
     parser.add_argument("--busy", type=int, default=20)
     parser.add_argument("--turns", type=int, default=6, help="pairs of a quiet and a scraped one")
     parser.add_argument("--seconds", type=int, default=15, help="of each turn")
@@ -114,13 +117,12 @@ def main():
                 idle.hear(100)
                 if time.monotonic() > deadline:
                     sys.exit(f"only {len(idle.credit)} streams were opened")
-            idle.round(0, picture)
             results = Results(said(log, "results are published on "))
             results.start()
             busy = Busy(address, args.busy, picture)
             busy.start()
             latencies, took = {False: [], True: []}, []
-            time.sleep(10)  # what was opened has been worked on
+            time.sleep(3)  # what was opened has been worked on
             for turn in range(2 * args.turns):
                 scraped = turn % 2 == 1
                 begin, stop = time.monotonic(), threading.Event()

@@ -47,7 +47,7 @@ void dispatcher::segment_opened(core::stream_id stream, std::uint64_t number, co
   segment_state g;
   g.codec = std::move(codec);
   g.touched = now;
-  if (state_->deadline) g.cut = core::drop_reason::shutdown;
+  if (state_->deadline) s->cut(g, core::drop_reason::shutdown);
   s->segments.push_back(std::move(g));
 }
 
@@ -102,7 +102,7 @@ void dispatcher::segment_closed(core::stream_id stream, std::uint64_t number, co
   auto& g = s->segments[number];
   if (g.closed) return;
   if (g.leased() && !g.cut) out.emplace_back(send_close{g.holder, state_->id_of(*s, number)});
-  g.closed = now;
+  s->close(g, now);
   state_->finish_if_done(*s, number);
 }
 
@@ -252,8 +252,8 @@ void dispatcher::tick(core::time_point now, actions& out) {
   bool leaving = false;
   state_->streams.for_each([&](stream_state& s) {
     leaving = leaving || s.leaving;
+    if (!s.waits()) return;
     state_->check_leases(s, now, out);
-    if (s.segments.empty()) return;
     switch (s.limits.policy) {
     case stream_policy::live: state_->shed_old(s, now, out); break;
     case stream_policy::lossless: state_->unblock(s, now, out); break;

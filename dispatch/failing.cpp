@@ -141,7 +141,7 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
   }
   if (s.request() && g.waiting) stop_waiting(s, number);
   drop_pending(s, number, reason, out);
-  if (!g.cut) g.cut = reason;
+  if (!g.cut) s.cut(g, reason);
   g.waiting = false;
   finish_if_done(s, number);
 }

@@ -27,6 +27,7 @@ class window {
   [[nodiscard]] T& operator[](std::uint64_t n) noexcept { return items_[skipped_ + (n - first_)]; }
   [[nodiscard]] const T& operator[](std::uint64_t n) const noexcept { return items_[skipped_ + (n - first_)]; }
   [[nodiscard]] T& front() noexcept { return items_[skipped_]; }
+  [[nodiscard]] T& back() noexcept { return items_.back(); }
 
   void push_back(T item) { items_.push_back(std::move(item)); }
 

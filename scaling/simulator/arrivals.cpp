@@ -33,12 +33,13 @@ void request_arrivals::fill() {
 camera_frames::camera_frames(const load& what, std::uint64_t seed)
     : period_us_{std::max<std::int64_t>(1, to_us(1 / what.frames_per_s))}, end_us_{to_us(what.length_s)} {
   random rng{seed};
+  std::vector<std::int64_t> phases(what.cameras.size());
+  for (auto& phase : phases) phase = static_cast<std::int64_t>(rng.uniform() * static_cast<double>(period_us_));
+  std::ranges::sort(phases); // neighbours in time are neighbours in memory
   for (std::uint32_t i = 0; i < what.cameras.size(); ++i) {
     const auto& c = what.cameras[i];
-    const auto phase_us = static_cast<std::int64_t>(rng.uniform() * static_cast<double>(period_us_));
-    ring_.push_back({phase_us, to_us(c.from_s), std::min(end_us_, to_us(c.until_s)), i});
+    ring_.push_back({phases[i], to_us(c.from_s), std::min(end_us_, to_us(c.until_s)), i});
   }
-  std::ranges::stable_sort(ring_, {}, &turn::phase_us);
   find();
 }
 

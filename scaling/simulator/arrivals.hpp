@@ -31,6 +31,7 @@ class request_arrivals {
 };
 
 /// When cameras bring frames: each at its own phase of a common period, so that the order is the same in every period.
+/// They are numbered in that order.
 class camera_frames {
  public:
   camera_frames(const load& what, std::uint64_t seed);

@@ -18,6 +18,9 @@ constexpr double most_bytes = 1e9;
 /// Of the sums of floating-point numbers here, far above their rounding.
 constexpr double tolerance = 1e-9;
 
+/// Between the bound and the plan, as a share: no more prices are tried then.
+constexpr double close_enough = 5e-4;
+
 /// A plan and what it costs, apart from any price of what is late.
 struct plan {
   std::vector<int> workers;
@@ -197,7 +200,7 @@ core::expected<optimum> find_optimum(const optimum_problem& problem) {
     const bool enough = found.late <= allowed + tolerance;
     (enough ? high : low) = price;
     if (enough) keep(std::move(found));
-    if (high / low < 1.0001) break;
+    if (high / low < 1.0001 || best.plan_s - best.bound_s <= close_enough * best.plan_s) break;
   }
   if (best.plan_s == infinite)
     return core::fail(core::errc::unavailable, fmt::format("optimum: {} workers are too few", problem.most));

@@ -48,11 +48,11 @@ struct optimum {
 /// and waiting work), and the bound is what it costs. Otherwise late work gets a price that is searched for: by weak
 /// duality, `cost + price * (late - allowed)` of the cheapest plan at any price is a bound, of which the best is kept;
 /// the cheapest plan found that is late no more than allowed is the plan. Both are exact for the prices that were
-/// tried; what lies between them is the gap.
+/// tried; what lies between them is the gap. No more are tried once that is below 0.05 %.
 ///
-/// Time: slots * workers * waiting grains for each of about 20 prices; memory the same once, in bytes or twice that.
-/// Where that would be more than 1 GB, `grain` is doubled until it is not.
-/// Errors: `invalid_argument`; `unavailable`: `most` is too few.
+/// Time: slots * workers * waiting grains for each price, of which there are at most 24; memory the same once, in bytes
+/// or twice that. Where that would be more than 1 GB, `grain` is doubled until it is not. Errors: `invalid_argument`;
+/// `unavailable`: `most` is too few.
 [[nodiscard]] core::expected<optimum> find_optimum(const optimum_problem& problem);
 
 } // namespace penstock::scaling::simulator
