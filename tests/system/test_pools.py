@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import unittest
 import urllib.parse
 import urllib.request
@@ -19,6 +20,11 @@ STATES = ("warming", "ready", "draining", "lost")
 
 def pool(program, name, role="local", **labels):
     return program.metrics().get((f"penstock_pool_{name}", (("role", role), *labels.items())))
+
+
+def until_pool(above, program, name, role="local", **labels):
+    """Waits until the pool's metric is there and greater."""
+    until(lambda: (pool(program, name, role, **labels) or 0) > above, f"{name} of {role} to be above {above}")
 
 
 def workers(program, role="worker"):
@@ -38,7 +44,7 @@ class OneProcess(SystemTest):
     def test_a_live_stream_comes_at_its_rate_and_what_is_sampled_out_does_not(self):
         topology = self.topology([{"id": "all", "uri": LIVE}, {"id": "some", "uri": LIVE, "sample_fps": 5}])
         program = self.start(topology, "--metrics", "127.0.0.1:0")
-        until(lambda: pool(program, "arrived_items_total") > 300, "three hundred frames")
+        until_pool(300, program, "arrived_items_total")
         series = program.metrics()
         of = lambda name, **labels: series[f"penstock_{name}", tuple(labels.items())]
         came = sum(of("stream_received_frames_total", stream=s) for s in ("all", "some"))
@@ -66,7 +72,7 @@ class OneProcess(SystemTest):
         topology = self.topology({"clip": clip}, model=self.model("slow.onnx", slow=256), stages=stages,
                                  dispatch={"read_ahead": {"packets": 200}}, shutdown={"grace": "0s"})  # fmt: skip
         program = self.start(topology, "--metrics", "127.0.0.1:0")
-        until(lambda: pool(program, "finished_items_total") > 300, "three hundred frames to be done")
+        until_pool(300, program, "finished_items_total")
         series = program.metrics()
         of = lambda name, **labels: series[f"penstock_pool_{name}", (("role", "local"), *labels.items())]
         received = series["penstock_stream_received_frames_total", (("stream", "clip"),)]
@@ -104,17 +110,21 @@ class OneProcess(SystemTest):
 class Requests(DoorTest):
     def test_pictures_that_are_refused_came_too_and_are_late(self):
         stages = {"inference": {"batch": {"max": 1}, "instances": 1}}
-        topology = self.door_topology(model=self.model("slow.onnx", slow=2048), stages=stages)
+        topology = self.door_topology(model=self.model("slow.onnx", slow=1024), stages=stages)
         program = self.start(topology, "--metrics", "127.0.0.1:0")
         url = door_of(program)
         picture = self.pictures(1)[0]
-        # The door must have seen how fast pictures are done.
-        answers = [Client(self, url).detect(picture, **{"Penstock-Deadline-Ms": "30000"}).status for _ in range(5)]
+        answers, took = [], []
+        for _ in range(5):  # the door must have seen how fast pictures are done
+            began = time.monotonic()
+            answers.append(Client(self, url).detect(picture, **{"Penstock-Deadline-Ms": "30000"}).status)
+            took.append(time.monotonic() - began)
         self.assertEqual(answers, [200] * 5)
+        deadline = str(int(3000 * sorted(took)[2]) + 1)  # eight at a time are too many, two are not
 
         def ask():
             client = Client(self, url)
-            answers.extend(client.detect(picture, **{"Penstock-Deadline-Ms": "300"}).status for _ in range(20))
+            answers.extend(client.detect(picture, **{"Penstock-Deadline-Ms": deadline}).status for _ in range(10))
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
@@ -146,7 +156,7 @@ class Fleet(FleetTest):
 
     def test_a_worker_is_warming_then_ready_then_draining_then_gone(self):
         # A segment takes it seconds.
-        head = self.serve(LONG, model=self.model("slow.onnx", slow=1024), stages={"inference": {"batch": {"max": 1}}},
+        head = self.serve(LONG, model=self.model("slow.onnx", slow=512), stages={"inference": {"batch": {"max": 1}}},
                           shutdown={"grace": "0s"})  # fmt: skip
         self.assert_workers(head)
         labels = self.dir / "labels"  # loading waits until somebody writes them
@@ -169,8 +179,8 @@ class Fleet(FleetTest):
         self.assertEqual([state(s) for s in ("warming", "ready", "draining")], [0, 1, 0])
         self.assertEqual(check_metrics(worker.get("/metrics")[1]), (0, ""))
         self.assertEqual(check_metrics(head.get("/metrics")[1]), (0, ""))
-        until(lambda: pool(head, "service_rate_items_per_second", "worker") > 0, "the first frames")
-        until(lambda: pool(head, "utilisation_ratio", "worker", stage="decode") > 0, "work of decoding")
+        until_pool(0, head, "service_rate_items_per_second", "worker")
+        until_pool(0, head, "utilisation_ratio", "worker", stage="decode")
 
         worker.terminate()
         until(lambda: worker.get("/readyz")[0] == 503, "readiness to end")
@@ -266,11 +276,11 @@ class Cut(FleetTest):
             self.worker(role, head, topology, "--role", role).wait_until_joined()
         for role, stages in (("cpu", ["decode", "preprocess"]), ("gpu", ["inference", "postprocess"])):
             until(lambda: workers(head, role) == {"ready": 1}, f"the {role} to be ready")
-            until(lambda: pool(head, "finished_items_total", role) > 50, "fifty frames")
+            until_pool(50, head, "finished_items_total", role)
             for stage in ("decode", "preprocess", "inference", "postprocess"):
                 used = pool(head, "utilisation_ratio", role, stage=stage)
                 self.assertTrue(used > 0 if stage in stages else used is None, (role, stage, used))
-            until(lambda: pool(head, "service_rate_items_per_second", role) > 0, "the rate of service")
+            until_pool(0, head, "service_rate_items_per_second", role)
             self.assertGreater(pool(head, "arrived_items_total", role), 50)
         head.terminate()
         head.finish()
