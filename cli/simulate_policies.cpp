@@ -87,7 +87,10 @@ core::expected<scaling::policy_ptr> one(std::string_view text, scaling::policy_o
   if (name == "threshold") read = read_threshold(rest, options.threshold);
   if (name == "schedule") read = read_schedule(rest, options.schedule);
   if (!read) return tl::unexpected{read.error()};
-  return scaling::make_policy(name, options, calendar_of);
+  auto made = scaling::make_policy(name, options, calendar_of);
+  if (!made && made.error().code == core::errc::not_found)
+    return core::fail(core::errc::invalid_argument, made.error().message);
+  return made;
 }
 
 } // namespace

@@ -57,6 +57,7 @@ json run_of(const comparison& all, const results& run) {
       {"within_share", run.within_share()},
       {"dropped", dropped_of(run)},
       {"waiting", run.waiting},
+      {"core", {{"leases", run.leases}, {"events", run.events}}},
       {"latency_s",
        {{"mean", run.times.mean_s()},
         {"p50", run.times.quantile_s(0.50)},

@@ -73,7 +73,8 @@ struct results {
   int taken = 0;     ///< instances taken away (Spot)
   int not_given = 0; ///< instances asked for and not available
   double length_s = 0;
-  std::uint64_t events = 0; ///< of the core
+  std::uint64_t leases = 0; ///< of segments, by the core; one that is repeated counts again
+  std::uint64_t events = 0; ///< that the core asked for
   std::vector<moment> moments;
 
   [[nodiscard]] std::uint64_t dropped_total() const noexcept;

@@ -178,11 +178,12 @@ void world::carry_out() {
     std::swap(actions_, work_);
     for (auto& wish : work_)
       std::visit(overloaded{
+                     [&](const dispatch::send_open&) { ++results_.leases; },
                      [&](const dispatch::send_packet& m) { take(m); }, [&](const dispatch::send_close& m) { close(m); },
                      [&](const dispatch::revoke& m) { revoke(m); }, [&](const dispatch::emit& m) { receive(m.result); },
                      [&](const dispatch::stream_finished& m) { end_stream(m.stream); },
                      [&](const dispatch::worker_expired& m) { stop(of(m.worker), phase::gone); },
-                     [](const auto&) {}, // openings, grants and checkpoints: of no use here
+                     [](const auto&) {}, // grants and checkpoints: of no use here
                  },
                  wish);
     results_.events += work_.size();

@@ -300,6 +300,27 @@ TEST_CASE("cameras need their places whatever they bring") {
   CHECK(short_of.within_share() == Approx(2.0 / 3).epsilon(0.05));
 }
 
+TEST_CASE("each frame is a segment of its own, which the core leases, sends, closes and delivers") {
+  auto what = plain(camera_fleet(500, 1, 60, 1, 1), 50);
+  what.streams_per_worker = 10;
+  const auto r = simulate_fixed(what);
+  const std::uint64_t frames = 500 * 60;
+  CHECK(r.arrived == frames);
+  CHECK(r.finished == frames);
+  CHECK(r.leases == frames);
+  CHECK(r.events >= 4 * frames); // an opening, a packet, an end and a result of each
+}
+
+TEST_CASE("what is lost with its worker is leased again") {
+  auto what = plain(steady(60, 1800), 6);
+  what.machines.boot_from_s = what.machines.boot_to_s = 30;
+  what.machines.spot_life_s = 300;
+  what.machines.notice_s = 0;
+  const auto r = test::simulate(what, [](const signals&) { return 6; });
+  CHECK(r.finished == r.arrived);
+  CHECK(r.leases > r.arrived);
+}
+
 TEST_CASE("what cannot be simulated is refused before it begins") {
   auto what = plain(steady(10, 60), 1);
   REQUIRE(what.validate());
