@@ -124,6 +124,30 @@ def kill_workers_in(folder):
         os.kill(pid, signal.SIGKILL)
 
 
+class Withheld:
+    """How long the machine let this process wait for a processor: what takes that long is not the program's doing."""
+
+    TICK = 0.02
+
+    def __enter__(self):
+        self.seconds = 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        before = time.monotonic()
+        while not self.over.wait(self.TICK):
+            now = time.monotonic()
+            self.seconds += max(0, now - before - 2 * self.TICK)
+            before = now
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 class Load:
     """Pictures at a rate that the test sets; each must come back, and show itself."""
 
@@ -470,26 +494,31 @@ class Draining(FleetTest):
         return head, Client(self, door_of(head))
 
     def drain(self, door, worker):
-        """Seconds until it has ended."""
-        began = time.monotonic()
-        self.assertEqual(door.ask("POST", f"/v1/workers/{worker.name}/drain").status, 202)
-        worker.wait_for_exit(0)
-        return time.monotonic() - began
+        """Seconds until it has ended, without those in which the machine let nobody run."""
+        with Withheld() as withheld:
+            began = time.monotonic()
+            self.assertEqual(door.ask("POST", f"/v1/workers/{worker.name}/drain").status, 202)
+            worker.wait_for_exit(0)
+            took = time.monotonic() - began
+        return took - withheld.seconds
 
-    def known(self, door, name):
-        until(lambda: any(w["name"] == name for w in door.get("/v1/state").json()["workers"]), "the head to know it")
+    def leases(self, door, name):
+        """Of the worker; None where the head does not know it."""
+        known = {w["name"]: w["leases"] for w in door.get("/v1/state").json()["workers"]}
+        return known.get(name)
 
     def test_an_idle_worker_leaves_within_a_second(self):
         head, door = self.serve([{"id": "live", "uri": LIVE + "1"}])
+        self.worker("holder", head)
+        until(lambda: self.leases(door, "holder"), "the stream to be where it stays")
         took = []
-        for i in range(3):
+        for i in range(5):
             worker = self.worker(f"w{i}", head).wait_until_joined()
-            spare = self.worker(f"spare{i}", head).wait_until_joined()
-            self.known(door, worker.name)
+            until(lambda: self.leases(door, worker.name) is not None, "the head to know it")
+            self.assertEqual(self.leases(door, worker.name), 0)
             took.append(self.drain(door, worker))
-            spare.kill()
-        print(f"  idle workers left after {took} s", flush=True)
-        self.assertLess(min(took), 1)
+        print(f"  idle workers left after {', '.join(f'{t:.3f}' for t in took)} s", flush=True)
+        self.assertLess(max(took), 1)
         head.terminate()
         head.finish()
 
