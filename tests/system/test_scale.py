@@ -9,17 +9,20 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 import barcode
+import timed
 from door import Client, DoorTest, door_of
 from fleet import FleetTest, Head, Node
-from harness import H264, PATIENCE, complete_lines, free_port, penstock, until
+from harness import H264, PATIENCE, ROOT, complete_lines, free_port, penstock, until
 from test_frames import X264
 
 SEQUENCES = int(os.environ.get("PENSTOCK_SCALE_SEQUENCES", 5))
@@ -27,29 +30,34 @@ SEED = int(os.environ.get("PENSTOCK_SCALE_SEED", random.randrange(1 << 32)))
 LIVE = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&live=1&fps="
 # A minute stands for what are minutes to hours elsewhere.
 RATE = {
-    "target_utilisation": 0.2, "drain_time": "5s", "boot_time": "5s", "level_window": "5s", "trend_window": "30s",
+    "target_utilisation": 0.6, "drain_time": "5s", "boot_time": "5s", "level_window": "5s", "trend_window": "30s",
     "late_limit": 0.99, "stable_for": "5s", "step_every": "2s", "memory": "40s", "outage_grace": "0s",
 }  # fmt: skip
 
 
 class Server:
-    """A real Prometheus server that scrapes what the head names."""
+    """A real Prometheus server with the configuration and the alerts of deploy/, where seconds stand for minutes."""
 
-    def __init__(self, test, head_url):
+    def __init__(self, test, head_url, port, scale_port):
         self.test = test
-        self.folder = test.dir / "prometheus"
-        self.folder.mkdir()
-        discovery = {"url": f"{head_url}/v1/targets", "refresh_interval": "1s"}
-        jobs = [{"job_name": "all", "scrape_interval": "1s", "http_sd_configs": [discovery]}]
-        (self.folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": jobs}))
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = shutil.copytree(ROOT / "deploy/prometheus", test.dir / "prometheus")
+        text = (self.folder / "prometheus.yml").read_text()
+        text = text.replace("head:8080", urllib.parse.urlsplit(head_url).netloc)
+        text = text.replace("head:9465", f"127.0.0.1:{scale_port}").replace("scrape_timeout: 10s", "scrape_timeout: 1s")
+        text = re.sub(r"(scrape_interval|evaluation_interval|refresh_interval): 15s", r"\1: 1s", text)
+        text = re.sub(r" +authorization:\n( +)type.*\n\1credentials_file.*\n", "", text)  # this door wants no token
+        (self.folder / "prometheus.yml").write_text(text)
+        alerts = self.folder / "alerts.yml"
+        text = re.sub(r"for: \d+m", "for: 1s", alerts.read_text())
+        alerts.write_text(text.replace("[10m]", "[10s]").replace("offset 1h", "offset 10s"))
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
-                 f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log)  # fmt: skip
+                 f"--web.listen-address=127.0.0.1:{self.port}"], stdout=log, stderr=log, cwd=self.folder)  # fmt: skip
         self.test.addCleanup(self.process.wait)
         self.test.addCleanup(self.process.kill)
         until(self.answers, "Prometheus to answer")
@@ -57,11 +65,17 @@ class Server:
     def answers(self):
         self.test.assertIsNone(self.process.poll(), (self.folder / "log").read_text()[-2000:])
         try:
-            query = f"{self.url}/api/v1/query?query=penstock_pool_workers"
-            with urllib.request.urlopen(query, timeout=PATIENCE) as reply:
-                return json.load(reply)["data"]["result"]
+            return self.ask("query?query=penstock_pool_workers")["result"]
         except OSError:
             return None
+
+    def ask(self, path):
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=PATIENCE) as reply:
+            return json.load(reply)["data"]
+
+    def alerts(self):
+        """Names of those that fire."""
+        return {a["labels"]["alertname"] for a in self.ask("alerts")["alerts"] if a["state"] == "firing"}
 
     def kill(self):
         self.process.kill()
@@ -71,10 +85,10 @@ class Server:
 class Scale(Node):
     """`penstock scale`, its decisions and its workers."""
 
-    def __init__(self, test, topology, *args):
+    def __init__(self, test, topology, *args, port=0):
         self.events = pathlib.Path(f"{topology.parent}/decisions-{len(list(topology.parent.glob('decisions-*')))}")
         self.workers_folder = folder_of_workers(topology)
-        super().__init__(test, ["scale", topology, "--metrics", "127.0.0.1:0", "--json", self.events, *args])
+        super().__init__(test, ["scale", topology, "--metrics", f"127.0.0.1:{port}", "--json", self.events, *args])
         test.addCleanup(kill_workers_in, self.workers_folder)
         test.addCleanup(self.kill)
 
@@ -188,8 +202,13 @@ class Load:
             thread.join(PATIENCE)
 
 
+@unittest.skipUnless(timed.COMPILER, "no C compiler")
 class ScaleTest(DoorTest):
-    def fleet_topology(self, source, slow=1024, **scaling):
+    def setUp(self):
+        super().setUp()
+        timed.install_engine(self)
+
+    def fleet_topology(self, source, **scaling):
         (self.dir / "fleet").mkdir(exist_ok=True)
         link = f"tcp://127.0.0.1:{free_port()}"
         nodes = {
@@ -197,11 +216,12 @@ class ScaleTest(DoorTest):
             "worker": {"stages": ["decode", "preprocess", "inference", "postprocess"], "dial": link,
                        "scale": {"min": 1, "max": 4}},
         }  # fmt: skip
+        process = {"command": timed.worker_command(self.dir / "fleet/topology.yaml")}
         scaling = {"fleet": "process", "source": source, "interval": "1s", "window": "5s", "stale_after": "10s",
-                   "rate": RATE, **scaling}  # fmt: skip
-        stages = {"inference": {"batch": {"max": 1}, "instances": 1}}
+                   "rate": RATE, "process": process, **scaling}  # fmt: skip
+        stages = {"inference": {"engine": "timed", "batch": {"max": 1}}}
         return self.topology([{"id": "base", "uri": LIVE + "5"}], name="fleet/topology.yaml", nodes=nodes,
-                             model=self.model("slow.onnx", slow=slow), stages=stages, scaling=scaling)  # fmt: skip
+                             model=timed.model(self, 40), stages=stages, scaling=scaling)  # fmt: skip
 
     def ready(self):
         return int(self.head.metrics().get(("penstock_pool_workers", (("role", "worker"), ("state", "ready"))), 0))
@@ -254,22 +274,20 @@ class Stepping(ScaleTest):
     """The whole way: load, metrics, Prometheus, decisions, processes."""
 
     def test_workers_follow_the_load_and_nothing_is_lost_whatever_is_killed(self):
-        topology = self.fleet_topology("prometheus", prometheus={"url": f"http://127.0.0.1:{free_port()}"})
-        document = json.loads(topology.read_text())
+        server_port, scale_port = free_port(), free_port()
+        topology = self.fleet_topology("prometheus", prometheus={"url": f"http://127.0.0.1:{server_port}"})
         self.head = Head(self, topology)
         url = door_of(self.head)
-        server = Server(self, url)
+        server = Server(self, url, server_port, scale_port)
         server.start()
-        document["scaling"]["prometheus"]["url"] = server.url
-        topology.write_text(json.dumps(document))
 
-        scale = Scale(self, topology)
+        scale = Scale(self, topology, port=scale_port)
         until(lambda: self.ready() == 1, "the first worker, which is the least there is")
         pictures = self.pictures(200, stream=7)
         load = Load(self, url, pictures)
         until(lambda: any("a busy worker does" in d["why"] for d in scale.decisions()), "the service rate")
 
-        load.per_s = 24
+        load.per_s = 30
         until(lambda: self.ready() >= 3, "workers to come")
         self.assert_counted(scale)
         self.assertEqual(len(scale.alive()), len(scale.processes()))
@@ -285,7 +303,7 @@ class Stepping(ScaleTest):
         self.assertEqual(scale.alive(), before)
         self.assertGreaterEqual(scale.of_role("pool_wanted_workers"), 3)
         self.assertGreater(scale.of_role("scaling_errors_total", part="source"), 0)
-        load.per_s = 24
+        load.per_s = 30
         server.start()
         until(lambda: scale.of_role("scaling_frozen") == 0, "the thaw")
 
@@ -296,7 +314,8 @@ class Stepping(ScaleTest):
         asked = load.number
         until(lambda: load.number > asked + 60, "pictures to be served meanwhile")
         self.assertEqual({n: p for n, p in before.items() if command_of(p)}, before)
-        again = Scale(self, topology)
+        until(lambda: "PenstockScalingSilent" in server.alerts(), "the alert that nothing decides")
+        again = Scale(self, topology, port=scale_port)
         until(lambda: len(again.decisions()) > 3, "decisions of the next one")
         self.assertEqual({n: p for n, p in again.alive().items() if n in before}, before)
         self.assertEqual(again.decisions()[0]["have"], len(before))
@@ -381,7 +400,7 @@ class Commands(ScaleTest):
         document = {**json.loads(topology.read_text()), "jobs": jobs}
         topology.write_text(json.dumps(document))
         other = topology.parent / "other.yaml"
-        document["scaling"]["process"] = {"folder": "other-workers", "prefix": "other-"}
+        document["scaling"]["process"] |= {"folder": "other-workers", "prefix": "other-"}
         other.write_text(json.dumps(document))
         self.head = Head(self, topology)
         door_of(self.head)
