@@ -59,8 +59,9 @@ class planner {
           from[q * sizes_ + n] = static_cast<int>(n) < least(t)
                                      ? infinite
                                      : static_cast<double>(n) * p_.slot_s + beyond[left_of(t, n, q) * sizes_ + n];
-      if (t > 0)
-        for (std::size_t left = 0; left < lefts_; ++left) choose(t - 1, left, price, from, beyond);
+      if (t == 0) break;
+      const auto most = left_of(t - 1, static_cast<std::size_t>(least(t - 1)), levels_ - 1);
+      for (std::size_t left = 0; left <= most; ++left) choose(t - 1, left, price, from, beyond);
     }
     const auto first = std::min_element(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(sizes_));
     if (*first == infinite) return {};

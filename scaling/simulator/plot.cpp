@@ -15,7 +15,7 @@ namespace {
 
 constexpr double width = 960;
 constexpr double left = 70;
-constexpr double right = 20;
+constexpr double right = 36; // half of the last label of the times
 constexpr double panel_height = 130;
 constexpr double gap = 46;
 constexpr std::size_t most_points = 800; // more cannot be seen
@@ -152,12 +152,13 @@ class picture {
     if (some.empty()) return;
     write(R"(<polyline fill="none" stroke="{}" stroke-width="{}"{} points=")", l.colour, l.stroke,
           l.dashed ? R"( stroke-dasharray="5 3")" : "");
-    double before = y_of(some.front().second, high);
-    for (const auto& [at_s, value] : some) {
-      const auto y = y_of(value, high);
-      if (l.steps && y != before) write("{:.1f},{:.1f} ", x_of(at_s), before);
-      write("{:.1f},{:.1f} ", x_of(at_s), y);
-      before = y;
+    std::vector<double> ys; // as they are written
+    for (const auto& [_, value] : some) ys.push_back(std::round(10 * y_of(value, high)) / 10);
+    for (std::size_t i = 0; i < ys.size(); ++i) {
+      if (i > 0 && i + 1 < ys.size() && ys[i - 1] == ys[i] && ys[i] == ys[i + 1]) continue; // between its neighbours
+      const auto x = x_of(some[i].first);
+      if (l.steps && i > 0 && ys[i - 1] != ys[i]) write("{:.1f},{:.1f} ", x, ys[i - 1]);
+      write("{:.1f},{:.1f} ", x, ys[i]);
     }
     write("\"/>\n");
   }
