@@ -10,6 +10,7 @@ namespace penstock::scaling {
 namespace {
 
 constexpr std::size_t enough_points = 5;
+constexpr std::size_t enough_changes = 12;
 
 double quantile_of(std::vector<double>& values, double quantile) {
   const auto rank = static_cast<std::ptrdiff_t>(quantile * static_cast<double>(values.size() - 1));
@@ -21,10 +22,11 @@ double quantile_of(std::vector<double>& values, double quantile) {
 
 void arrival_history::add(core::time_point at, double per_s, bool usual) {
   if (points_.empty() || at - points_.back().begin >= grain_ || usual != points_.back().usual) {
-    points_.push_back({at, at, per_s, 1, usual});
+    points_.push_back({at, at, per_s, per_s, 1, usual});
   } else {
     auto& last = points_.back();
     last.at = at;
+    last.last = per_s;
     last.sum += per_s;
     ++last.values;
   }
@@ -78,18 +80,21 @@ std::optional<arrival_trend> arrival_history::trend(core::seconds window, core::
 }
 
 std::optional<double> arrival_history::dispersion(core::seconds averaged) const {
-  const auto points = apart(memory_, averaged);
   std::vector<double> ratios;
-  for (std::size_t i = 1; i < points.size(); ++i) {
-    const double sum = points[i].per_s() + points[i - 1].per_s();
-    const double change = points[i].per_s() - points[i - 1].per_s();
-    if (sum > 0) ratios.push_back(change * change / sum);
+  for (std::size_t i = 1; i < points_.size(); ++i) {
+    const auto& from = points_[i - 1];
+    const auto& to = points_[i];
+    const double sum = from.last + to.last;
+    if (!from.usual || !to.usual || sum <= 0) continue;
+    const auto alone = std::min(core::seconds{to.at - from.at}, averaged); // the time that only one of them has
+    const double items = (to.last - from.last) * averaged.count();
+    ratios.push_back(items * items / (sum * alone.count()));
   }
-  if (ratios.size() < enough_points) return std::nullopt;
+  if (ratios.size() < enough_changes) return std::nullopt;
   const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
   std::nth_element(ratios.begin(), middle, ratios.end());
   // The square of a normal variable has the median 0.455 of its mean.
-  return *middle * averaged.count() / 0.455;
+  return *middle / 0.455;
 }
 
 std::vector<double> arrival_history::levels(core::seconds window) const {

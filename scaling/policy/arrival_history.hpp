@@ -34,8 +34,10 @@ class arrival_history {
   [[nodiscard]] std::optional<arrival_trend> trend(core::seconds window, core::seconds averaged) const;
 
   /// How bursty arrivals are at short times: the index of dispersion, variance over mean of the items that come in a
-  /// time, which is 1 for a Poisson stream and the size of the batches where items come in batches. From the median
-  /// change between values that do not overlap, so that steps and trends count little. Nothing with fewer than five.
+  /// time, which is 1 for a Poisson stream and the size of the batches where items come in batches. Values are averages
+  /// of `averaged`, so what two that follow each other differ by came in the time that only one of them has: the
+  /// shorter that is, the less of the level's own changes is in it. From the median of those, so that steps and trends
+  /// count little. Nothing with fewer than twelve.
   [[nodiscard]] std::optional<double> dispersion(core::seconds averaged) const;
 
   /// The traffic envelope of the present: how high arrivals may be within `horizon`, by what rises there were, for the
@@ -49,6 +51,7 @@ class arrival_history {
   struct point {
     core::time_point begin;
     core::time_point at; ///< of the last value in it
+    double last = 0;
     double sum = 0;
     int values = 0;
     bool usual = true;

@@ -59,9 +59,6 @@ void rate_policy::learn(const signals& seen) {
     service_per_s_ = sorted[sorted.size() / 2];
   }
   watch_for_outage(seen);
-  const auto since = seen_at_ ? core::seconds{seen.at - *seen_at_} : seen.window;
-  late_share_ += (seen.late_share - late_share_) * (1 - std::exp(-since / options_.stable_for));
-  seen_at_ = seen.at;
   history_.add(seen.at, seen.arrivals_per_s, !outage_since_);
   dispersion_ = history_.dispersion(seen.window).value_or(dispersion_);
 }
@@ -87,7 +84,9 @@ double rate_policy::growth(const signals& seen, double level) const {
   double steepest = 0;
   for (const auto window : {options_.trend_window, options_.trend_window / 2}) {
     const auto trend = history_.trend(window, seen.window);
-    if (trend && trend->slope > options_.trend_certainty * trend->error) steepest = std::max(steepest, trend->slope);
+    if (!trend || trend->slope <= 0) continue;
+    const double noise = options_.trend_certainty * trend->error / trend->slope;
+    steepest = std::max(steepest, trend->slope * (1 - noise * noise));
   }
   return std::min(steepest * ahead, level * (options_.most_growth - 1));
 }
@@ -135,7 +134,7 @@ int rate_policy::shrink(const signals& seen, double wanted, int have, std::strin
     return hold(because);
   };
   if (outage_since_) return begin_anew("arrivals fell in an outage");
-  if (late_share_ > options_.late_limit) return begin_anew("items are late");
+  if (seen.late_share > options_.late_limit) return begin_anew("items are late");
   const auto most = history_.may_rise_to(boot_of(seen), beside(seen), options_.envelope_quantile);
   if (!most) return begin_anew("too little has been seen of what may come while an instance boots");
   const double risen = workers_for(*most);

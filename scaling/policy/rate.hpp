@@ -15,18 +15,18 @@ struct rate_options {
   core::seconds objective{1};      ///< longest wait of an item
   core::seconds drain_time{60};    ///< a backlog should be gone after that
   core::seconds boot_time{240};    ///< taken while none was measured
-  core::seconds level_window{90};  ///< arrivals are averaged over it, the source's window included
+  core::seconds level_window{60};  ///< arrivals are averaged over it, the source's window included
   core::seconds trend_window{900}; ///< a trend is looked for in it, and in its last half
-  double trend_certainty = 4;      ///< standard errors that a slope must be above zero to be believed
+  double trend_certainty = 4;      ///< standard errors up to which a slope is taken for noise
   double most_growth = 1.3;        ///< a trend is continued up to this multiple of the present level
   double burst_share = 0.05;       ///< of the items, those that bursts at the present level may make late
-  double late_limit = 0.01;        ///< no scale-in while a greater share of items is late
-  core::seconds stable_for{180};   ///< fewer workers must have been enough for so long
+  double late_limit = 0.01;        ///< no scale-in while a greater share of the items of the source's window is late
+  core::seconds stable_for{150};   ///< fewer workers must have been enough for so long
   core::seconds step_every{30};    ///< between two steps of scale-in
-  double step = 0.5;               ///< of the surplus that goes with a step; one worker at least
+  double step = 1;                 ///< of the surplus that goes with a step; one worker at least
   double hysteresis = 0.07;        ///< of the workers that are needed, the share that must be to spare
   core::seconds memory{3600};      ///< the envelope of arrivals is kept for so long
-  double envelope_quantile = 0.85; ///< of past moments, the share whose rise within a boot time must find its workers
+  double envelope_quantile = 0.9;  ///< of past moments, the share whose rise within a boot time must find its workers
   core::seconds outage_grace{600}; ///< after an outage arrivals have so long to come back before workers leave
 
   /// Error: `bad_config`, which names the option.
@@ -40,8 +40,9 @@ struct rate_options {
 /// exp(-2 (c - a) c d / (a I)) of arrivals `a` with the index of dispersion `I` waits longer than `d` at a capacity
 /// `c`. So a smooth stream gets the target utilisation, and one in batches gets more workers.
 ///
-/// Out: at once, for the arrivals expected when an instance asked for now is ready. A trend counts only if its slope is
-/// certain, so that the noise of a steady stream does not.
+/// Out: at once, for the arrivals expected when an instance asked for now is ready. A trend counts by the share
+/// 1 - (z e / s)^2 of its slope `s`, which has the standard error `e`, and not at all below `z` errors: so the noise of
+/// a steady stream asks for nobody, and what is just beyond it for few.
 /// In: step by step, once fewer have been enough for `stable_for`, and never below what the traffic envelope of the
 /// last hour says may be needed before an instance could boot. Not while items are late, and not during what looks like
 /// an outage: arrivals that fall suddenly when workers are lost, items are late, or what comes is not served.
@@ -79,11 +80,9 @@ class rate_policy final : public policy {
 
   rate_options options_;
   arrival_history history_;
-  std::deque<double> services_; ///< the last known ones
-  double service_per_s_ = 0;    ///< their median
-  double late_share_ = 0;       ///< older ones count less, by `stable_for`
-  double dispersion_ = 1;       ///< of arrivals
-  std::optional<core::time_point> seen_at_;
+  std::deque<double> services_;                  ///< the last known ones
+  double service_per_s_ = 0;                     ///< their median
+  double dispersion_ = 1;                        ///< of arrivals
   std::optional<core::time_point> trouble_at_;   ///< when something was last wrong
   std::optional<core::time_point> outage_since_; ///< when arrivals fell with it
   double usual_per_s_ = 0;                       ///< arrivals before that

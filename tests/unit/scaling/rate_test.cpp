@@ -1,6 +1,7 @@
 #include "scaling/policy/rate.hpp"
 
 #include "tests/catch.hpp"
+#include "tests/unit/scaling/loads.hpp"
 
 using namespace penstock;
 using namespace penstock::scaling;
@@ -124,27 +125,67 @@ TEST_CASE("bursty arrivals get more workers than smooth ones of the same rate", 
   feed bursty{600, 60};
   for (int i = 0; i < 180; ++i) {
     smooth.once();
-    bursty.seen.arrivals_per_s = i % 6 < 3 ? 550 : 650;
+    bursty.seen.arrivals_per_s = i % 2 == 0 ? 580 : 620; // of the 30 s of its window ten are new: batches of 264
     bursty.once();
   }
   CHECK(smooth.last.workers == 67);
   CHECK(smooth.says("at 90 %"));
-  CHECK(bursty.last.workers > 75);
+  CHECK(bursty.last.workers == Approx(600 / (10 * 0.686)).margin(1));
+  CHECK(bursty.says("at 69 %"));
 }
 
-TEST_CASE("fewer are wanted only after fewer have been enough for long, step by step", "[scaling]") {
+TEST_CASE("the noise of a steady stream is no trend", "[scaling]") {
+  int trends = 0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const auto arrivals = test::poisson(test::steady(200, 3600), seed);
+    feed f{200, 23};
+    for (std::size_t t = 30; t <= arrivals.size(); t += 10) {
+      f.seen.arrivals_per_s = test::mean_of(
+          {arrivals.begin() + static_cast<std::ptrdiff_t>(t - 30), arrivals.begin() + static_cast<std::ptrdiff_t>(t)});
+      f.once();
+      trends += f.says("+0 for boot") ? 0 : 1;
+    }
+  }
+  CHECK(trends <= 18); // one in a hundred decisions
+}
+
+TEST_CASE("a trend counts for less the less certain it is", "[scaling]") {
+  const auto workers = [](double certainty) {
+    feed f{400, 10, {.trend_certainty = certainty}};
+    for (int i = 0; i < 90; ++i) {
+      f.seen.arrivals_per_s = 400 + i + (i / 6 % 2 == 0 ? 20 : -20);
+      f.once();
+    }
+    return f.last.workers;
+  };
+  CHECK(workers(0) > workers(5));
+  CHECK(workers(5) > workers(100));
+}
+
+TEST_CASE("fewer are wanted only after fewer have been enough for long", "[scaling]") {
   feed f{400, 45};
   REQUIRE(f.follow(600s) == 45);
   f.seen.arrivals_per_s = 200;
   // The minute's mean has fallen after one minute.
+  CHECK(f.follow(150s) == 45);
+  CHECK(f.says("held: until 24 have been enough for 150 s"));
+  CHECK(f.follow(60s) == 24); // 200 / 9 = 22.2, and 7 % to spare
+  CHECK(f.follow(900s) == 24);
+  CHECK(f.says("held: too few to spare"));
+}
+
+TEST_CASE("fewer come step by step where that is asked for", "[scaling]") {
+  feed f{400, 45, {.stable_for = 180s, .step_every = 60s, .step = 0.5}};
+  REQUIRE(f.follow(600s) == 45);
+  f.seen.arrivals_per_s = 200;
   CHECK(f.follow(180s) == 45);
-  CHECK(f.says("held: until"));
   int steps = 0;
   while (f.seen.workers.ready == 45 && ++steps < 10) f.follow(10s);
   CHECK(f.seen.workers.ready == 35); // half of those beyond 24
-  CHECK(f.follow(900s) == 24);       // 200 / 9 = 22.2, and 5 % to spare
+  CHECK(f.follow(50s) == 35);
+  CHECK(f.says("held: stepped in just now"));
+  CHECK(f.follow(10s) == 30);
   CHECK(f.follow(900s) == 24);
-  CHECK(f.says("held: too few to spare"));
 }
 
 TEST_CASE("the last of two workers that are not needed leaves", "[scaling]") {
@@ -162,13 +203,17 @@ TEST_CASE("no worker leaves before a boot time has been watched", "[scaling]") {
 TEST_CASE("what rose within a boot time before keeps workers there", "[scaling]") {
   feed calm{300, 70};
   feed swinging{300, 70};
+  int least = 70;
   for (int i = 0; i < 360; ++i) {
-    swinging.seen.arrivals_per_s = i / 30 % 2 == 1 ? 600 : 300;
+    // 400 s low, which is long enough for workers to leave, and 400 s high
+    swinging.seen.arrivals_per_s = i / 40 % 2 == 1 ? 600 : 300;
     swinging.seen.workers.ready = swinging.once().workers;
+    if (i >= 120) least = std::min(least, swinging.seen.workers.ready); // it has risen once
     calm.seen.workers.ready = calm.once().workers;
   }
-  CHECK(calm.seen.workers.ready == 36);
-  CHECK(swinging.seen.workers.ready >= 67);
+  CHECK(calm.seen.workers.ready == 36); // 300 / 9 = 33.3, and 7 % to spare
+  CHECK(least >= 67);
+  CHECK(swinging.says("held: arrivals rose to what asks for 67 within a boot time"));
 }
 
 TEST_CASE("nobody leaves while items are late", "[scaling]") {
