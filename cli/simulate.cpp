@@ -81,12 +81,13 @@ core::expected<simulator::load> load_of(const arguments& args, const simulator::
   return simulator::scaled(*read, args.workers > 0 ? args.workers * service.most_per_s() / mean : args.factor);
 }
 
-/// As many workers as the first minute keeps 80 % busy, so that runs are not judged by how they begin.
-int workers_for_the_start(const simulator::scenario& what) {
+/// As many workers as keep 80 % busy until an instance that is asked for at once can work, but a minute at least: what
+/// comes before that no policy could help.
+int workers_for_the_start(const simulator::scenario& what, double first_help_s) {
   const auto items = what.demand.items();
-  const auto minute = std::min<std::size_t>(items.size(), 60);
-  const auto sum = std::accumulate(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(minute), 0.0);
-  const auto per_s = minute > 0 ? sum / static_cast<double>(minute) : 0;
+  const auto begin = std::min(items.size(), static_cast<std::size_t>(std::max(60.0, std::ceil(first_help_s))));
+  const auto sum = std::accumulate(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(begin), 0.0);
+  const auto per_s = begin > 0 ? sum / static_cast<double>(begin) : 0;
   const auto needed = static_cast<int>(std::ceil(per_s / (0.8 * what.service.most_per_s())));
   return std::clamp(needed, what.controlling.min, what.controlling.max);
 }
@@ -100,8 +101,10 @@ core::expected<simulator::scenario> scenario_of(const arguments& args) {
   if (!load) return tl::unexpected{load.error()};
   what.demand = std::move(*load);
   simulator::fleet_model usual;
-  usual.initial = workers_for_the_start(what);
-  const auto fleet = simulator::parse_fleet(args.fleet, usual);
+  auto fleet = simulator::parse_fleet(args.fleet, usual);
+  if (!fleet) return tl::unexpected{fleet.error()};
+  usual.initial = workers_for_the_start(what, fleet->slowest_start_s());
+  fleet = simulator::parse_fleet(args.fleet, usual);
   if (!fleet) return tl::unexpected{fleet.error()};
   what.machines = *fleet;
   if (const auto valid = what.validate(); !valid) return tl::unexpected{valid.error()};
