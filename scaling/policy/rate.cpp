@@ -12,8 +12,11 @@ namespace penstock::scaling {
 
 namespace {
 
-/// Points of the history: fine enough for a boot time of a minute, few enough to look through at every decision.
-constexpr core::seconds grain{10};
+/// Points of the history: fine enough for a boot time of a minute, few enough to look through at every decision. One
+/// that is short has room for finer ones, without which it would never know what arrivals may rise to.
+core::seconds grain_of(core::seconds memory) { return std::clamp(memory / 360, core::seconds{1}, core::seconds{10}); }
+/// Points that must lie a boot time back for that.
+constexpr double least_points = 6;
 
 /// Service rates whose median counts: one odd window (a model that warms up) changes nothing.
 constexpr std::size_t most_services = 5;
@@ -31,7 +34,8 @@ int rounded_up(double workers) { return static_cast<int>(std::ceil(std::min(work
 
 } // namespace
 
-rate_policy::rate_policy(const rate_options& options) : options_{options}, history_{options.memory, grain} {}
+rate_policy::rate_policy(const rate_options& options)
+    : options_{options}, history_{options.memory, grain_of(options.memory)} {}
 
 proposal rate_policy::propose(const signals& seen) {
   const int have = seen.workers.coming();
@@ -164,7 +168,7 @@ double rate_policy::workers_for(double arrivals_per_s) const noexcept {
 }
 
 core::seconds rate_policy::beside(const signals& seen) const noexcept {
-  return std::max(grain, options_.level_window - seen.window);
+  return std::max(grain_of(options_.memory), options_.level_window - seen.window);
 }
 
 core::seconds rate_policy::boot_of(const signals& seen) const noexcept {
@@ -187,7 +191,10 @@ core::expected<void> rate_options::validate() const {
       .and_then([&] { return at_least("step_every", step_every.count(), 0); })
       .and_then([&] { return within("step", step, 0, 1); })
       .and_then([&] { return at_least("hysteresis", hysteresis, 0); })
-      .and_then([&] { return at_least("memory", memory.count(), std::max(boot_time, trend_window).count()); })
+      .and_then([&] {
+        return at_least("memory", memory.count(),
+                        std::max(boot_time + least_points * grain_of(memory), trend_window).count());
+      })
       .and_then([&] { return within("envelope_quantile", envelope_quantile, 0, 1); })
       .and_then([&] { return at_least("outage_grace", outage_grace.count(), 0); });
 }

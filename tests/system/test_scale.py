@@ -49,7 +49,7 @@ class Server:
         (self.folder / "prometheus.yml").write_text(text)
         alerts = self.folder / "alerts.yml"
         text = re.sub(r"for: \d+m", "for: 1s", alerts.read_text())
-        alerts.write_text(text.replace("[10m]", "[10s]").replace("offset 1h", "offset 10s"))
+        alerts.write_text(text.replace("[10m]", "[10s]").replace("offset 1h", "offset 30s"))
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
 
@@ -309,6 +309,8 @@ class Stepping(ScaleTest):
 
         # Without the controller the fleet stays as it is, and the next one adopts it.
         until(lambda: all(w["state"] == "working" for w in self.states()), "nobody to be on the way")
+        known = "query?query=count(penstock_scaling_decisions_total%20offset%2030s)"
+        until(lambda: server.ask(known)["result"], "the controller to be known for a while")
         before = scale.alive()
         scale.kill()
         asked = load.number

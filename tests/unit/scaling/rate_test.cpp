@@ -106,6 +106,28 @@ TEST_CASE("a trend is not continued beyond its bound", "[scaling]") {
   CHECK(f.last.workers <= 650 * 1.3 / 9 + 1);
 }
 
+TEST_CASE("a short memory is looked at more finely, so that workers leave within it", "[scaling]") {
+  rate_policy decides{{.target_utilisation = 0.8,
+                       .boot_time = 5s,
+                       .level_window = 5s,
+                       .trend_window = 30s,
+                       .stable_for = 5s,
+                       .step_every = 2s,
+                       .memory = 40s,
+                       .outage_grace = 0s}};
+  signals seen;
+  seen.at = core::time_point{1h};
+  seen.window = 5s;
+  seen.arrivals_per_s = seen.served_per_s = 20;
+  seen.service_per_s = 10;
+  seen.workers.ready = 10;
+  for (int second = 0; second < 40; ++second) {
+    seen.at += 1s;
+    seen.workers.ready = decides.propose(seen).workers;
+  }
+  CHECK(seen.workers.ready == 3); // 20 / (10 * 0.8) = 2.5
+}
+
 TEST_CASE("the measured boot time counts as soon as there is one", "[scaling]") {
   const auto after_rise = [](core::seconds boot) {
     feed f{200, 23};
@@ -301,4 +323,5 @@ TEST_CASE("rate options that make no sense are named", "[scaling]") {
   CHECK(message({.most_growth = 0.5}) == "most_growth: 0.5 is not at least 1");
   CHECK(message({.step = 2}) == "step: 2 is not from 0 to 1");
   CHECK(message({.memory = 60s}) == "memory: 60 is not at least 900");
+  CHECK(message({.boot_time = 55s, .trend_window = 30s, .memory = 60s}) == "memory: 60 is not at least 61");
 }
