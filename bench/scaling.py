@@ -32,10 +32,6 @@ LOADS = {
 }
 POLICIES = {"rate": "rate", "threshold": "threshold:out=0.75,in=0.25,cooldown=5m"}
 OPTIMUM = "clairvoyant"
-
-# With `--load cameras,count=10000,rate=1,always=1,length=1h`: as much as one run should be able to take.
-SCALE = ["--fleet", "initial=1000", "--min", "1000", "--max", "1000", "--policy", "rate", "--no-optimum"]
-
 TITLES = ["load", "policy", "within 1 s", "worker-hours", "/ optimum", "direction changes/h"]
 BEGIN, END = "<!-- table of penstock simulate -->", "<!-- end of the table -->"
 
