@@ -107,7 +107,9 @@ rate_policy::need rate_policy::needed(const signals& seen) const {
   out.workers = workers_for(rate);
   out.for_boot = rounded_up(workers_for(expected)) - rounded_up(workers_for(present));
   if (seen.streams_per_worker > 0) {
-    const double places = seen.live_streams / seen.streams_per_worker;
+    // More arrivals are more streams.
+    out.streams = seen.live_streams * (present > 0 ? expected / present : 1);
+    const double places = out.streams / seen.streams_per_worker;
     if (places > out.workers) out.for_streams = rounded_up(places);
     out.workers = std::max(out.workers, places);
   }
@@ -124,7 +126,10 @@ std::string rate_policy::explain(const signals& seen, const need& want) const {
     why += fmt::format("; backlog of {:.0f} drains in {:.0f} s", want.backlog, options_.drain_time.count());
   }
   why += fmt::format("; +{} for boot", want.for_boot);
-  if (want.for_streams > 0) why += fmt::format("; {} live streams need {}", seen.live_streams, want.for_streams);
+  if (want.for_streams > 0) {
+    const bool more = want.streams >= seen.live_streams + 0.5;
+    why += fmt::format("; {:.0f} live streams{} need {}", want.streams, more ? " by then" : "", want.for_streams);
+  }
   return why;
 }
 

@@ -62,6 +62,7 @@ class rate_policy final : public policy {
     double backlog = 0;  ///< items that nobody who is coming will have worked on
     int for_boot = 0;    ///< workers that the trend adds
     int for_streams = 0; ///< workers that live streams need
+    double streams = 0;  ///< when an instance asked for now is ready
   };
 
   void learn(const signals& seen);

@@ -81,6 +81,21 @@ TEST_CASE("live streams need their places whatever their rate", "[scaling]") {
   CHECK(f.says("41 live streams need 6"));
 }
 
+TEST_CASE("live streams that keep coming find their places", "[scaling]") {
+  feed f{500, 13};
+  f.seen.service_per_s = 100;
+  f.seen.streams_per_worker = 15;
+  for (int i = 0; i < 90; ++i) {
+    f.seen.live_streams = 200 + 2 * i;
+    f.seen.arrivals_per_s = 2.5 * f.seen.live_streams;
+    f.once();
+  }
+  // 378 live streams, and 0.2 more a second for 240 s and what is averaged
+  CHECK(f.last.workers >= (378 + 48) / 15);
+  CHECK(f.last.workers <= (378 + 60) / 15 + 1);
+  CHECK(f.says(" live streams by then need "));
+}
+
 TEST_CASE("a rising load is met before it is there, and a steady one is not", "[scaling]") {
   feed flat{200, 23};
   CHECK(flat.follow(900s) == 23);
