@@ -1,10 +1,11 @@
 """Workers come and go with the load: a head, a real Prometheus server, `penstock scale` and its processes.
 
-PENSTOCK_SCALE_SEQUENCES: random sequences of coming, leaving and dying (5); PENSTOCK_SCALE_SEED replays them."""
+PENSTOCK_SCALE_SEQUENCES: random sequences of coming, leaving and dying (4); PENSTOCK_SCALE_SEED replays them."""
 
 import collections
 import http.server
 import json
+import math
 import os
 import pathlib
 import random
@@ -25,7 +26,7 @@ from fleet import FleetTest, Head, Node
 from harness import H264, PATIENCE, ROOT, complete_lines, free_port, penstock, until
 from test_frames import X264
 
-SEQUENCES = int(os.environ.get("PENSTOCK_SCALE_SEQUENCES", 5))
+SEQUENCES = int(os.environ.get("PENSTOCK_SCALE_SEQUENCES", 4))
 SEED = int(os.environ.get("PENSTOCK_SCALE_SEED", random.randrange(1 << 32)))
 LIVE = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&live=1&fps="
 BRISK = LIVE.replace("gop=25", "gop=5")  # it may move after each second
@@ -227,12 +228,10 @@ class ScaleTest(DoorTest):
     def ready(self):
         return int(self.head.metrics().get(("penstock_pool_workers", (("role", "worker"), ("state", "ready"))), 0))
 
-    def assert_explained(self, scale):
-        """Lines, events and metrics say the same."""
-        scale.terminate()
-        text = None
-        decisions = scale.decisions()
-        self.assertTrue(decisions)
+    def assert_explained(self, decisions):
+        """The line of each decision says what the event says, and where the number comes from."""
+        reckoned = [self.assert_follows(made) for made in decisions]
+        self.assertTrue(any(reckoned), "no decision says what it was reckoned from")
         for made in decisions:
             self.assertEqual(made["role"], "worker")
             if made["action"] == "frozen":
@@ -247,7 +246,20 @@ class ScaleTest(DoorTest):
                 self.assertEqual(made["target"] is not None, True, made)
             if made["action"] == "in":
                 self.assertTrue(made["drain"], made)
-        scale.wait_for_exit(0)
+
+    def assert_follows(self, made):
+        """Where a decision says all that it was reckoned from, it follows from that; whether it does."""
+        text = re.fullmatch(r"want \d+, have \d+: arrivals (\S+)/s, a busy worker does (\S+)/s at (\d+) %; "
+                            r"\+0 for boot(; at (most|least) \d)?", made["why"])  # fmt: skip
+        if text is None or made["want"] < made["have"]:  # those that leave do so step by step
+            return False
+        arrivals, service, share = (float(text[i]) for i in (1, 2, 3))
+        rounding = 1.01  # of the two rates, which have three digits
+        least = arrivals / (service * (share + 0.5) / 100) / rounding
+        most = arrivals / (service * (share - 0.5) / 100) * rounding
+        bounded = lambda workers: min(max(math.ceil(workers), 1), 4)
+        self.assertTrue(bounded(least) <= made["want"] <= bounded(most), made)
+        return True
 
     def assert_counted(self, scale):
         """The metrics count what the events say; to be asked while it runs."""
@@ -327,7 +339,10 @@ class Stepping(ScaleTest):
         until(lambda: self.ready() == 1 and len(again.alive()) == 1, "workers to leave", 3 * PATIENCE)
         self.assert_counted(again)
         load.end()
-        self.assert_explained(again)
+        again.terminate()
+        again.wait_for_exit(0)
+        for controller in (scale, again):
+            self.assert_explained(controller.decisions())
         self.assertEqual(len(again.alive()), 1)  # it stays, for the next one
 
         self.assertEqual(set(load.statuses), {200}, load.statuses)
@@ -556,7 +571,8 @@ class Draining(FleetTest):
         first = self.worker("first", head).wait_until_joined()
         second = self.worker("second", head).wait_until_joined()
         until(lambda: len(head.lines("clip")) > 3 * self.GOP, "some segments")
-        # How long a segment takes one of them, while both work.
+        # How long a segment takes one of them by itself, while both work. Those that it holds at the same time share
+        # its model, so each takes as many times as long from its lease to its end.
         count, began = len(head.lines("clip")), time.monotonic()
         until(lambda: len(head.lines("clip")) >= count + 4 * self.GOP, "four more")
         segment = (time.monotonic() - began) / (len(head.lines("clip")) - count) * self.GOP * 2
