@@ -34,13 +34,12 @@ class planner {
  public:
   planner(const optimum_problem& problem, double grain) : p_{problem}, grain_{grain}, slots_{problem.work.size()} {
     const auto peak = *std::ranges::max_element(problem.work);
-    // More workers than a slot's work needs with all that may wait from the slot before, or than must be there, are of
-    // no use.
+    // With these nothing is ever late; more would only make up faster for what was late before.
     auto useful = static_cast<int>(std::ceil(peak / problem.objective_s)) + 1;
     for (std::size_t t = 0; t < slots_; ++t) useful = std::max(useful, least(t));
     sizes_ = static_cast<std::size_t>(std::min(problem.most, useful)) + 1;
-    levels_ = level_of(static_cast<double>(sizes_ - 1) * problem.objective_s) + 1;
-    lefts_ = level_of(static_cast<double>(levels_) * grain_ + peak) + 1;
+    for (std::size_t n = 0; n < sizes_; ++n) kept_.push_back(level_of(static_cast<double>(n) * problem.patience_s));
+    lefts_ = most_left(peak, 0) + 1;
   }
 
   [[nodiscard]] double bytes() const noexcept {
@@ -51,16 +50,18 @@ class planner {
   /// where there is none.
   [[nodiscard]] plan cheapest(double price) {
     choices_.resize(slots_ * lefts_ * sizes_);
-    std::vector<double> from(levels_ * sizes_);       // to pay from a slot's beginning on, by what waits and workers
-    std::vector<double> beyond(lefts_ * sizes_, 0.0); // to pay behind a slot, by what is left of it and workers
+    // To pay from a slot's beginning on, by what waits and workers; and behind a slot, by what is left of it and
+    // workers.
+    std::vector<double> from((kept_.back() + 1) * sizes_);
+    std::vector<double> beyond(lefts_ * sizes_, 0.0);
     for (auto t = slots_; t-- > 0;) {
-      for (std::size_t q = 0; q < levels_; ++q)
-        for (std::size_t n = 0; n < sizes_; ++n)
+      for (std::size_t n = 0; n < sizes_; ++n)
+        for (std::size_t q = 0; q <= kept_[n]; ++q)
           from[q * sizes_ + n] = static_cast<int>(n) < least(t)
                                      ? infinite
                                      : static_cast<double>(n) * p_.slot_s + beyond[left_of(t, n, q) * sizes_ + n];
       if (t == 0) break;
-      const auto most = left_of(t - 1, static_cast<std::size_t>(least(t - 1)), levels_ - 1);
+      const auto most = most_left(p_.work[t - 1], static_cast<std::size_t>(least(t - 1)));
       for (std::size_t left = 0; left <= most; ++left) choose(t - 1, left, price, from, beyond);
     }
     const auto first = std::min_element(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(sizes_));
@@ -87,13 +88,22 @@ class planner {
   [[nodiscard]] std::size_t left_of(std::size_t t, std::size_t n, std::size_t q) const noexcept {
     return level_of(std::max(0.0, static_cast<double>(q) * grain_ + p_.work[t] - static_cast<double>(n) * p_.slot_s));
   }
-  [[nodiscard]] double late_of(std::size_t left, std::size_t next) const noexcept {
-    const auto late = static_cast<double>(left) * grain_ - in_time(next);
+  /// The most of that, whatever waited and whoever works: it grows or falls with the workers, so at one of the ends.
+  [[nodiscard]] std::size_t most_left(double work, std::size_t least) const noexcept {
+    const auto with = [&](std::size_t n) {
+      return level_of(
+          std::max(0.0, static_cast<double>(kept_[n]) * grain_ + work - static_cast<double>(n) * p_.slot_s));
+    };
+    return std::max(with(std::min(least, sizes_ - 1)), with(sizes_ - 1)) + 1; // each level is rounded by itself
+  }
+  /// Of the work that came in slot `t`, which is behind all that waited before: what is not done in time.
+  [[nodiscard]] double late_of(std::size_t t, std::size_t left, std::size_t next) const noexcept {
+    const auto late = std::min(static_cast<double>(left) * grain_ - in_time(next), p_.work[t]);
     return late > tolerance ? late : 0;
   }
   /// What goes on to wait in the next slot, in grains.
   [[nodiscard]] std::size_t kept_of(std::size_t left, std::size_t next) const noexcept {
-    return std::min(left, level_of(in_time(next)));
+    return std::min(left, kept_[next]);
   }
 
   /// For each number of workers in slot `t`, the best one for the next slot.
@@ -101,7 +111,7 @@ class planner {
               std::vector<double>& beyond) {
     costs_.resize(sizes_);
     for (std::size_t n = 0; n < sizes_; ++n) {
-      const auto late = late_of(left, n);
+      const auto late = late_of(t, left, n);
       costs_[n] = from[kept_of(left, n) * sizes_ + n] + (late > 0 ? late * price : 0);
     }
     auto* best = beyond.data() + left * sizes_;
@@ -133,7 +143,7 @@ class planner {
       const auto left = left_of(t, n, waiting);
       const std::size_t next = choices_[(t * lefts_ + left) * sizes_ + n];
       if (next > n) found.paid_s += p_.boot_s * static_cast<double>(next - n);
-      found.late += late_of(left, next);
+      found.late += late_of(t, left, next);
       waiting = kept_of(left, next);
       n = next;
     }
@@ -143,10 +153,10 @@ class planner {
   const optimum_problem& p_;
   double grain_;
   std::size_t slots_;
-  std::size_t sizes_ = 0;       ///< numbers of workers
-  std::size_t levels_ = 0;      ///< of work that waits at the beginning of a slot
-  std::size_t lefts_ = 0;       ///< of work that is left at its end
-  std::vector<choice> choices_; ///< by slot, what is left of it, and its workers: the next slot's workers
+  std::size_t sizes_ = 0;         ///< numbers of workers
+  std::size_t lefts_ = 0;         ///< of work that is left at its end
+  std::vector<std::size_t> kept_; ///< by workers: the most that waits at the beginning of a slot, in grains
+  std::vector<choice> choices_;   ///< by slot, what is left of it, and its workers: the next slot's workers
   std::vector<double> costs_;
 };
 
@@ -160,6 +170,7 @@ core::expected<void> optimum_problem::validate() const {
   if (!least.empty() && least.size() != work.size()) return wrong("optimum: least is not of as many slots as work");
   if (most < 1 || most > 60'000) return wrong("optimum: most is not from 1 to 60000");
   if (!(objective_s > 0) || slot_s < objective_s) return wrong("optimum: slots are shorter than the objective");
+  if (patience_s < objective_s) return wrong("optimum: patience is below the objective");
   if (boot_s < 0) return wrong("optimum: boot is below 0");
   if (late_share < 0 || late_share >= 1) return wrong("optimum: late_share is not from 0 to below 1");
   if (!(grain > 0)) return wrong("optimum: grain is not above 0");

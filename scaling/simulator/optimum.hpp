@@ -14,6 +14,7 @@ struct optimum_problem {
   int most = 1000;
   double slot_s = 1;        ///< at least `objective_s`
   double objective_s = 1;   ///< within which work must be done
+  double patience_s = 1;    ///< at least `objective_s`: what has waited for longer is given up
   double boot_s = 240;      ///< paid for each instance that is added, before it works
   double late_share = 0.01; ///< of the work, that need not be done within the objective; 0: all must
   double grain = 0.25;      ///< worker seconds; work that waits is rounded down to multiples of it
@@ -35,14 +36,14 @@ struct optimum {
 /// `boot_s` for each one that is added after the first slot: instances are asked for so early that they are ready when
 /// they are needed, and are paid from then on. Those of the first slot are there already, and those that go are gone at
 /// once. Work is a fluid that any worker does, at full speed, in the order of arrival; what waits at the end of a slot
-/// must be done within the next `objective_s`, so it may not exceed what the next slot's workers do in that time. What
-/// does exceed it is late, and is not done at all; what is left after the last slot is forgotten. At most `late_share`
-/// of all work may be late.
+/// should be done within the next `objective_s`. What the next slot's workers cannot do in that time is late, and must
+/// be done all the same, before what comes later; only what they could not do within `patience_s` is given up. What is
+/// left after the last slot is forgotten. At most `late_share` of all work may be late.
 ///
-/// **It is a lower bound** for every fleet in the simulator and out of it: real work comes in pieces that take their
-/// time and cannot be split over workers, is not known to all of them at once, and is done though it is late; real
-/// instances drain before they go; within a slot work counts as if it came when it suits best; and what waits is
-/// rounded down to `grain`.
+/// **It is a lower bound** for every fleet, in the simulator and out of it, that gives nothing up before `patience_s`
+/// and has never more workers than would have nothing late: real work comes in pieces that take their time and cannot
+/// be split over workers, and is not known to all of them at once; real instances drain before they go; within a slot
+/// work counts as if it came when it suits best; and what waits is rounded down to `grain`.
 ///
 /// **How exact.** With `late_share` 0 the plan is an optimal one of this model (dynamic programming over slots, workers
 /// and waiting work), and the bound is what it costs. Otherwise late work gets a price that is searched for: by weak

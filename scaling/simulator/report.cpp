@@ -98,6 +98,12 @@ optimum_problem problem_of(const scenario& what, double late_share) {
   p.most = what.controlling.max;
   p.slot_s = static_cast<double>(length);
   p.objective_s = what.objective_s;
+  // Live frames that are late are shed, requests are given up at their deadline; a shorter patience makes the bound
+  // lower, and the search shorter.
+  if (what.demand.has_cameras())
+    p.patience_s = what.objective_s;
+  else
+    p.patience_s = std::max(what.objective_s, std::min(what.deadline_s, 3 * what.objective_s));
   p.boot_s = what.machines.fastest_start_s();
   p.late_share = late_share;
   return p;

@@ -26,9 +26,8 @@ outcome run(const optimum_problem& p, const std::vector<int>& workers) {
     sum.paid_s += workers[t] * p.slot_s;
     if (t > 0) {
       sum.paid_s += std::max(0, workers[t] - workers[t - 1]) * p.boot_s;
-      const auto in_time = workers[t] * p.objective_s;
-      sum.late += std::max(0.0, waiting - in_time);
-      waiting = std::min(waiting, in_time);
+      sum.late += std::clamp(waiting - workers[t] * p.objective_s, 0.0, p.work[t - 1]);
+      waiting = std::min(waiting, workers[t] * p.patience_s);
     }
     waiting = std::max(0.0, waiting + p.work[t] - workers[t] * p.slot_s);
   }
@@ -60,6 +59,7 @@ optimum_problem draw(std::uint64_t seed) {
   p.grain = 0.25;
   p.slot_s = rng.chance(0.5) ? 1 : 2;
   p.boot_s = std::floor(rng.uniform(0, 6));
+  p.patience_s = rng.chance(0.4) ? p.objective_s : p.objective_s + 0.5 * std::floor(rng.uniform(0, 6));
   p.least_always = rng.chance(0.3) ? 1 : 0;
   const auto slots = 3 + static_cast<int>(rng.uniform(0, 4));
   for (int t = 0; t < slots; ++t) p.work.push_back(0.25 * std::floor(rng.uniform(0, 12) * p.slot_s));
@@ -160,6 +160,20 @@ TEST_CASE("a burst may wait for the objective, so half of it needs no worker") {
   CHECK(*std::ranges::max_element(find_optimum(p)->workers) == 5);
 }
 
+TEST_CASE("late work that stays in the queue makes what comes after it late") {
+  optimum_problem p;
+  p.work.assign(20, 4.0);
+  p.work[5] = 12;
+  p.most = 4;
+  p.late_share = 0.06; // of 88: what the burst has beyond its second, and no more
+  p.patience_s = 1;
+  CHECK(find_optimum(p)->plan_s < 81);
+  p.patience_s = 20;
+  CHECK(find_optimum(p).error().code == core::errc::unavailable);
+  p.most = 5;
+  CHECK(find_optimum(p));
+}
+
 TEST_CASE("for a steady load the bound is the load itself, but for what may be left at the end") {
   optimum_problem p;
   p.work.assign(600, 7.0);
@@ -180,6 +194,7 @@ TEST_CASE("a problem that makes no sense is refused") {
   SECTION("least") { p.least = {1}; }
   SECTION("most") { p.most = 0; }
   SECTION("slot") { p.slot_s = 0.5; }
+  SECTION("patience") { p.patience_s = 0.5; }
   SECTION("boot") { p.boot_s = -1; }
   SECTION("share") { p.late_share = 1; }
   SECTION("grain") { p.grain = 0; }
