@@ -29,7 +29,7 @@ core::expected<void> read_rate(std::string_view text, scaling::rate_options& to)
       .duration("drain_time", drain)
       .duration("stable_for", stable)
       .number("hysteresis", to.hysteresis);
-  const auto read = accepted.read(text);
+  auto read = accepted.read(text);
   to.drain_time = core::seconds{drain};
   to.stable_for = core::seconds{stable};
   return read;
@@ -46,7 +46,7 @@ core::expected<void> read_threshold(std::string_view text, scaling::threshold_op
       .duration("duration", duration)
       .duration("cooldown", cooldown)
       .whole("step", out.step, 1);
-  const auto read = accepted.read(text);
+  auto read = accepted.read(text);
   in.step = out.step;
   out.duration = in.duration = core::seconds{duration};
   out.cooldown = in.cooldown = core::seconds{cooldown};
@@ -57,7 +57,7 @@ core::expected<void> read_schedule(std::string_view text, scaling::schedule_opti
   scaling::schedule_entry always;
   simulator::options accepted;
   accepted.whole("workers", always.workers, 0);
-  const auto read = accepted.read(text);
+  auto read = accepted.read(text);
   if (!text.empty()) to.entries = {always};
   return read;
 }
