@@ -77,8 +77,7 @@ core::expected<job_page> job_queue::dead_letters(std::string_view after, std::si
 }
 
 core::expected<job_page> job_queue::list(std::optional<job_state> state, std::string_view after, std::size_t limit) {
-  const auto open = state == job_state::queued || state == job_state::running;
-  const auto prefix = open ? queue::open_prefix : state == job_state::dead ? queue::dead_prefix : queue::job_prefix;
+  const auto prefix = queue::prefix_of(state);
   if (!after.empty() && !is_job_id(after))
     return core::fail(core::errc::invalid_argument, "this is no place in a list");
   // A call looks at a bounded number of jobs, however few of them are wanted.
@@ -89,22 +88,14 @@ core::expected<job_page> job_queue::list(std::optional<job_state> state, std::st
     auto page = stores_.ledger->list(prefix, at, rules_.page);
     if (!page) return tl::unexpected{page.error()};
     for (const auto& found : page->entries) {
-      const auto id = found.key.substr(prefix.size());
       if (out.jobs.size() == limit) {
         out.next = at.substr(prefix.size());
         return out;
       }
       at = found.key;
-      auto record = prefix == queue::job_prefix
-                        ? queue::decode_entry(found).map([](versioned v) { return std::optional{std::move(v)}; })
-                        : queue::read_job(*stores_.ledger, id);
-      if (!record) {
-        if (record.error().code == core::errc::corrupt) continue; // `reconcile` counts them
-        return tl::unexpected{record.error()};
-      }
-      if (!*record || !(*record)->record.accepted) continue;
-      if (state && (*record)->record.state != *state) continue;
-      out.jobs.push_back(std::move((*record)->record));
+      auto listed = queue::listed_job(*stores_.ledger, prefix, found, state);
+      if (!listed) return tl::unexpected{listed.error()};
+      if (*listed) out.jobs.push_back(std::move(**listed));
     }
     if (page->last) return out;
     if (page->entries.empty()) break;

@@ -38,8 +38,7 @@ core::expected<std::optional<std::vector<entry>>> entries_between(ledger& store,
 core::expected<job_page> job_queue::newest(std::optional<job_state> state, std::string_view before, std::size_t limit) {
   if (!before.empty() && !is_job_id(before))
     return core::fail(core::errc::invalid_argument, "this is no place in a list");
-  const auto open = state == job_state::queued || state == job_state::running;
-  const auto prefix = open ? queue::open_prefix : state == job_state::dead ? queue::dead_prefix : queue::job_prefix;
+  const auto prefix = queue::prefix_of(state);
   const auto first = stores_.ledger->list(prefix, {}, 1);
   if (!first) return tl::unexpected{first.error()};
   job_page out;
@@ -65,16 +64,9 @@ core::expected<job_page> job_queue::newest(std::optional<job_state> state, std::
         out.next = out.jobs.back().id;
         return out;
       }
-      auto record = prefix == queue::job_prefix
-                        ? queue::decode_entry(*at).map([](queue::versioned v) { return std::optional{std::move(v)}; })
-                        : queue::read_job(*stores_.ledger, id);
-      if (!record) {
-        if (record.error().code == core::errc::corrupt) continue; // `reconcile` counts them
-        return tl::unexpected{record.error()};
-      }
-      if (!*record || !(*record)->record.accepted) continue;
-      if (state && (*record)->record.state != *state) continue;
-      out.jobs.push_back(std::move((*record)->record));
+      auto listed = queue::listed_job(*stores_.ledger, prefix, *at, state);
+      if (!listed) return tl::unexpected{listed.error()};
+      if (*listed) out.jobs.push_back(std::move(**listed));
     }
     high = low;
     end -= span;

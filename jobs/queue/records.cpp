@@ -35,6 +35,24 @@ core::expected<std::optional<versioned>> read_job(ledger& store, std::string_vie
   return std::move(*record);
 }
 
+std::string_view prefix_of(std::optional<job_state> state) noexcept {
+  if (state == job_state::queued || state == job_state::running) return open_prefix;
+  return state == job_state::dead ? dead_prefix : job_prefix;
+}
+
+core::expected<std::optional<job>> listed_job(ledger& store, std::string_view prefix, const entry& found,
+                                              std::optional<job_state> state) {
+  auto record = prefix == job_prefix ? decode_entry(found).map([](versioned v) { return std::optional{std::move(v)}; })
+                                     : read_job(store, std::string_view{found.key}.substr(prefix.size()));
+  if (!record) {
+    if (record.error().code == core::errc::corrupt) return std::nullopt;
+    return tl::unexpected{record.error()};
+  }
+  if (!*record || !(*record)->record.accepted) return std::nullopt;
+  if (state && (*record)->record.state != *state) return std::nullopt;
+  return std::move((*record)->record);
+}
+
 core::expected<void> mark(ledger& store, std::string_view prefix, std::string_view id, wall_time now) {
   const auto key = key_of(prefix, id);
   constexpr int most_tries = 32;

@@ -30,6 +30,12 @@ struct versioned {
 
 [[nodiscard]] core::expected<versioned> decode_entry(const entry& found);
 [[nodiscard]] core::expected<std::optional<versioned>> read_job(ledger& store, std::string_view id);
+/// Below which keys the jobs of a state are listed; without one, all jobs.
+[[nodiscard]] std::string_view prefix_of(std::optional<job_state> state) noexcept;
+/// The job of an entry that is listed below `prefix`. Nothing: it is gone, was not accepted, is in another state, or is
+/// damaged, which `reconcile` counts.
+[[nodiscard]] core::expected<std::optional<job>> listed_job(ledger& store, std::string_view prefix, const entry& found,
+                                                            std::optional<job_state> state);
 
 /// Makes an index entry, or renews the one that is there: whoever read it before cannot remove it any more.
 [[nodiscard]] core::expected<void> mark(ledger& store, std::string_view prefix, std::string_view id, wall_time now);
