@@ -56,6 +56,7 @@ void head_state::configure(head_actor::pointer self, const head_config& config) 
                           static_cast<std::uint64_t>(topology.limits.quarantine_bytes), series_.quarantine_refused});
   }
   configure_pushes();
+  configure_signals();
   if (config.door) pictures_ledger_ = account{config.metrics->stream(std::string{pictures_account_name})};
   publish();
 }
@@ -65,9 +66,11 @@ void head_state::start(const head_start& message) {
     auto& worker = workers_[id];
     worker.handle = handle;
     worker.name = "local";
+    worker.role = config_.role.empty() ? role_without_name : config_.role;
     for (const auto each : metrics::all_stages) worker.stages.emplace_back(metrics::to_string(each));
     local_.push_back(id);
   }
+  figures_ = message.figures;
   gate_ = message.gate;
   pushes_ = message.pushes;
   for (const auto& actor : message.watched) self_->monitor(caf::actor_cast<caf::actor>(actor));
@@ -194,6 +197,9 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
       [forward](const worker_joined& message) { forward(message); },
       [forward](const worker_alive& message) { forward(message); },
       [forward](const worker_leaving& message) { forward(message); },
+      [forward](const machine_seen& message) { forward(message); },
+      [forward](const machine_gone& message) { forward(message); },
+      [forward](const jobs_waiting& message) { forward(message); },
       [forward](const worker_gone& message) { forward(message); },
       [forward](const worker_returned& message) { forward(message); },
       [forward](const picture_ask& message) { forward(message); },

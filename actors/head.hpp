@@ -16,6 +16,7 @@
 #include "actors/asks.hpp"
 #include "actors/checkpoint_writer.hpp"
 #include "actors/head_observer.hpp"
+#include "actors/pools.hpp"
 #include "actors/preview.hpp"
 #include "actors/push_messages.hpp"
 #include "actors/quarantine.hpp"
@@ -23,6 +24,7 @@
 #include "actors/run_report.hpp"
 #include "actors/sink.hpp"
 #include "actors/source.hpp"
+#include "actors/stage_figures.hpp"
 #include "actors/worker.hpp"
 #include "actors/worker_gate.hpp"
 #include "dispatch/head.hpp"
@@ -39,6 +41,12 @@ struct head_start {
   std::vector<caf::strong_actor_ptr> watched;
   worker_gate_actor gate{}; ///< where workers on other machines join; null where none do
   push_gate_actor pushes{}; ///< where programs push video; null where none may
+  figures_source figures{}; ///< of the stages of this process
+};
+
+/// So many durable jobs wait for somebody to work on them.
+struct jobs_waiting {
+  std::uint64_t jobs = 0;
 };
 
 /// Stop reading, finish what was read for at most `grace`, drop the rest (`shutdown`).
@@ -56,7 +64,8 @@ using head_actor =
                      caf::reacts_to<source_packets>, caf::reacts_to<source_trouble>, caf::reacts_to<source_ended>,
                      caf::reacts_to<push_opening>, caf::reacts_to<sink_ack>, caf::reacts_to<sink_closed>,
                      caf::reacts_to<sink_resumed>, caf::reacts_to<worker_joined>, caf::reacts_to<worker_alive>,
-                     caf::reacts_to<worker_leaving>, caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>,
+                     caf::reacts_to<worker_leaving>, caf::reacts_to<machine_seen>, caf::reacts_to<machine_gone>,
+                     caf::reacts_to<jobs_waiting>, caf::reacts_to<worker_gone>, caf::reacts_to<worker_returned>,
                      caf::reacts_to<picture_ask>, caf::reacts_to<picture_gone>, caf::reacts_to<guest_ask>,
                      caf::reacts_to<guest_leave>, caf::reacts_to<preview_ask>, caf::reacts_to<preview_taken>,
                      caf::reacts_to<preview_over>>;
@@ -86,6 +95,7 @@ struct head_config {
   std::uint32_t epoch = 0;
   std::shared_ptr<checkpoint_writer> checkpoint{}; ///< null: none is kept
   std::vector<stream_progress> progress{};         ///< of each stream, in earlier lives; empty without a checkpoint
+  std::string role{};                              ///< of this process; empty: it runs the whole topology
   std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board;
   bool ingest_any = false;                                       ///< programs may push streams of any name, …
@@ -156,8 +166,26 @@ struct known_worker {
   std::vector<std::string> stages;
   std::uint32_t bulk_segments = 0;
   std::uint32_t live_streams = 0;
-  bool draining = false;
+  std::string role;
+  std::string metrics;
+  core::worker_phase phase = core::worker_phase::ready;
   core::time_point heard{};
+};
+
+/// A machine that takes no leases, or not yet.
+struct known_machine {
+  machine_seen seen;
+  core::time_point heard{};
+};
+
+/// What came for workers whatever is done with it, and what is known of it for signals.
+struct demand {
+  dispatch::pool_counts counts;
+  metrics::counter refused; ///< requests that the door refused because the wait would have been too long
+  double refused_before = 0;
+  std::uint64_t jobs_waiting = 0;
+  std::uint64_t jobs_done = 0;
+  std::uint64_t items_of_jobs = 0; ///< of those
 };
 
 class head_state {
@@ -187,6 +215,9 @@ class head_state {
   void on(const worker_joined& message);
   void on(const worker_alive& message);
   void on(const worker_leaving& message);
+  void on(const machine_seen& message);
+  void on(const machine_gone& message);
+  void on(const jobs_waiting& message);
   void on(const worker_gone& message);
   void on(const worker_returned& message);
   void on(const picture_ask& message);
@@ -198,6 +229,8 @@ class head_state {
   void on(const preview_over& message);
 
  private:
+  using streams = std::map<core::stream_id, head_stream>;
+
   [[nodiscard]] head_stream& stream_of(core::stream_id id) { return streams_.at(id); }
   /// Null for pictures, and for streams that are gone.
   [[nodiscard]] head_stream* find_stream(core::stream_id id) {
@@ -210,7 +243,7 @@ class head_state {
   [[nodiscard]] static bool is_pushed(const head_stream& stream) {
     return stream.source.kind == topology::source_kind::pushed;
   }
-  [[nodiscard]] bool has_stream_named(const std::string& id) const;
+  [[nodiscard]] streams::iterator stream_named(const std::string& id);
   void configure_pushes();
   [[nodiscard]] core::expected<core::stream_id> admit(const push_opening& message);
   void open_waiting();
@@ -227,10 +260,19 @@ class head_state {
   void save_checkpoint();
   void open_output(core::stream_id id, head_stream& stream); ///< of a guest
   void tell_worker(core::worker_id worker, std::string_view what) const;
-  static void note_latencies(head_stream& stream, const std::vector<core::time_point>& captured, core::time_point now);
+  void note_latencies(head_stream& stream, const std::vector<core::time_point>& captured, core::time_point now);
   void export_metrics(); ///< also brings the reports' ledgers up to date
   void export_stream(core::stream_id id, head_stream& stream);
   void publish();
+
+  void configure_signals();
+  void note_fate(core::seconds took);            ///< of an item that came whatever was done with it
+  void note_arrivals(const head_stream& stream); ///< since they were last exported
+  void note_refused();
+  void note_job(const head_stream& stream);
+  [[nodiscard]] double items_to_come() const; ///< that finite sources and queued jobs still have
+  void measure_pools(const dispatch::waiting_load& waiting);
+  void forget_machine(const std::string& called);
 
   void answer_picture(core::stream_id id);
   void forget_guests();
@@ -257,7 +299,8 @@ class head_state {
   head_config config_;
   std::optional<dispatch::head> core_;
   dispatch::head::actions actions_;
-  std::map<core::stream_id, head_stream> streams_; ///< ids are given once
+  streams streams_; ///< ids are given once
+  std::unordered_map<std::string, core::stream_id> names_;
   std::uint32_t last_id_ = 0;
   std::unordered_map<std::uint32_t, picture_request> pictures_;    ///< by stream id
   std::unordered_map<std::uint64_t, core::stream_id> picture_ids_; ///< by ticket
@@ -267,6 +310,12 @@ class head_state {
   std::size_t pushed_by_others_ = 0;                               ///< streams that no topology names
   std::size_t sinks_with_threads_ = 0;
   std::map<core::worker_id, known_worker> workers_;
+  std::map<core::worker_id, known_machine> machines_;
+  figures_source figures_; ///< of the stages of this process
+  std::optional<pools> pools_;
+  std::vector<pool_report> measured_;
+  demand demand_;
+  core::seconds objective_{1};
   std::vector<core::worker_id> local_; ///< those of this process, which are watched instead of heard
   worker_gate_actor gate_;
   push_gate_actor pushes_;
@@ -289,6 +338,7 @@ head_actor::behavior_type head(head_actor::stateful_pointer<head_state> self, co
 PENSTOCK_LOCAL_MESSAGE(head_start)
 PENSTOCK_LOCAL_MESSAGE(head_shutdown)
 PENSTOCK_LOCAL_MESSAGE(head_tick)
+PENSTOCK_LOCAL_MESSAGE(jobs_waiting)
 PENSTOCK_LOCAL_MESSAGE(picture_ask)
 PENSTOCK_LOCAL_MESSAGE(picture_gone)
 PENSTOCK_LOCAL_MESSAGE(guest_ask)

@@ -109,7 +109,8 @@ void head_state::apply(dispatch::quarantine& action) {
 void head_state::apply(dispatch::worker_expired& action) {
   spdlog::warn("worker {} was silent for too long", action.worker.value);
   tell_worker(action.worker, "silent");
-  workers_.erase(action.worker);
+  if (const auto gone = workers_.extract(action.worker))
+    pools_->gone(gone.mapped().role, gone.mapped().name, true, core::clock::now());
   if (gate_) self_->send(gate_, worker_forgotten{action.worker});
 }
 

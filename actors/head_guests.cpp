@@ -18,8 +18,9 @@ constexpr sink_kind guest_sink{"guest", "what a guest of the head brings", false
 
 } // namespace
 
-bool head_state::has_stream_named(const std::string& id) const {
-  return std::ranges::any_of(streams_, [&](const auto& each) { return each.second.source.id == id; });
+head_state::streams::iterator head_state::stream_named(const std::string& id) {
+  const auto known = names_.find(id);
+  return known == names_.end() ? streams_.end() : streams_.find(known->second);
 }
 
 void head_state::on(const guest_ask& message) {
@@ -27,7 +28,7 @@ void head_state::on(const guest_ask& message) {
     message.done(core::fail(core::errc::unavailable, "the program is stopping"));
     return;
   }
-  if (has_stream_named(message.source.id)) {
+  if (names_.contains(message.source.id)) {
     message.done(core::fail(core::errc::invalid_argument, "another stream has the id " + message.source.id));
     return;
   }
@@ -63,7 +64,7 @@ void head_state::open_output(core::stream_id id, head_stream& stream) {
 }
 
 void head_state::on(const guest_leave& message) {
-  const auto at = std::ranges::find_if(streams_, [&](const auto& each) { return each.second.source.id == message.id; });
+  const auto at = stream_named(message.id);
   if (at == streams_.end()) return message.done(guest_left::unknown);
   auto& [id, stream] = *at;
   if (!stream.guest) return message.done(guest_left::no_guest);
@@ -88,6 +89,7 @@ void head_state::forget_guests() {
     const auto& stream = each.second;
     if (!stream.guest || stream.report.phase != stream_phase::finished) return false;
     guests_ledger_.add(stream.report.ledger);
+    names_.erase(stream.source.id);
     return true;
   });
 }
@@ -95,7 +97,7 @@ void head_state::forget_guests() {
 // -- previews ---------------------------------------------------------------------------------------------------------
 
 void head_state::on(const preview_ask& message) {
-  const auto at = std::ranges::find_if(streams_, [&](const auto& each) { return each.second.source.id == message.id; });
+  const auto at = stream_named(message.id);
   if (at == streams_.end() || at->second.report.phase == stream_phase::finished)
     return message.done(core::fail(core::errc::not_found, "there is no stream " + message.id + ", or it has ended"));
   auto& [id, stream] = *at;

@@ -20,7 +20,7 @@ core::expected<core::stream_id> head_state::admit(const push_opening& message) {
       return core::fail(core::errc::not_found, "the topology has no stream with this push:// name");
     if (pushed_by_others_ >= config_.ingest_streams)
       return core::fail(core::errc::too_large, fmt::format("there were {} streams already", config_.ingest_streams));
-    if (has_stream_named(message.name)) return core::fail(core::errc::bad_config, "another stream has this id");
+    if (names_.contains(message.name)) return core::fail(core::errc::bad_config, "another stream has this id");
     topology::stream_source source;
     source.id = message.name;
     source.uri = "push://" + message.name;

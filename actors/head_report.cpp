@@ -17,7 +17,9 @@ void head_state::publish() {
     const auto load = core_->dispatching().load_of(id);
     worker_report w{.name = worker.name,
                     .stages = worker.stages,
-                    .draining = worker.draining,
+                    .role = worker.role,
+                    .metrics = worker.metrics,
+                    .phase = worker.phase,
                     .bulk = load.bulk,
                     .live = load.live,
                     .requests = load.requests,
@@ -28,6 +30,17 @@ void head_state::publish() {
     if (worker.heard != core::time_point{}) w.heard = now - worker.heard;
     report.workers.push_back(std::move(w));
   }
+  for (const auto& [id, machine] : machines_) {
+    worker_report w;
+    w.name = machine.seen.name;
+    w.stages = machine.seen.stages;
+    w.role = machine.seen.role;
+    w.metrics = machine.seen.metrics;
+    w.phase = machine.seen.figures.phase;
+    w.heard = now - machine.heard;
+    report.workers.push_back(std::move(w));
+  }
+  report.pools = measured_;
   config_.board->put(std::move(report));
 }
 
@@ -38,18 +51,19 @@ void head_state::export_stream(core::stream_id id, head_stream& stream) {
   stream.report.frames_per_s = stream.rate.at(stream.report.ledger.delivered, now);
   stream.report.latency_p50 = stream.latency.quantile(0.5, now);
   stream.report.latency_p99 = stream.latency.quantile(0.99, now);
+  note_arrivals(stream);
   export_ledger(stream.series, stream.report.ledger, stream.exported);
 }
 
 void head_state::export_metrics() {
-  std::size_t waiting = 0;
   for (auto& [id, stream] : streams_) {
     const auto phase = stream.report.phase;
-    if (phase == stream_phase::running) waiting += core_->dispatching().load_of(id).waiting;
     if (phase == stream_phase::running || phase == stream_phase::closing) export_stream(id, stream);
   }
   pictures_ledger_.show();
-  series_.waiting.set(static_cast<double>(waiting));
+  const auto waiting = core_->dispatching().waiting();
+  measure_pools(waiting);
+  series_.waiting.set(static_cast<double>(waiting.segments));
   series_.waiting_requests.set(static_cast<double>(core_->dispatching().waiting_requests()));
   series_.workers.set(static_cast<double>(workers_.size()));
   const auto& ignored = core_->collecting().ignored();

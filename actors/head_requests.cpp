@@ -34,6 +34,7 @@ void head_state::on(const picture_ask& message) {
   pictures_.emplace(id.value, picture_request{message, std::nullopt});
   picture_ids_.emplace(message.ticket, id);
   pictures_ledger_.received();
+  ++demand_.counts.arrived;
 
   dispatch::stream_config config;
   config.limits.policy = dispatch::stream_policy::request;
@@ -77,12 +78,14 @@ void head_state::answer_picture(core::stream_id id) {
   if (ledger.delivered == 1 && request.result) {
     const core::seconds took{core::clock::now() - request.result->captured};
     pictures_ledger_.series().latency.observe(took.count());
+    note_fate(took);
     pictures_ledger_.series().objects.add(static_cast<double>(request.result->objects.size()));
     request.ask.done(std::move(*request.result));
   } else {
     auto why = core::drop_reason::shutdown;
     for (const auto reason : core::all_drop_reasons)
       if (ledger.dropped_for(reason) > 0) why = reason;
+    if (why == core::drop_reason::deadline) ++demand_.counts.late;
     request.ask.done(tl::unexpected{failure_of(why)});
   }
   if (stop_deadline_) finish_if_done();

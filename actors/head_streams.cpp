@@ -19,6 +19,7 @@ constexpr std::size_t most_sinks_with_threads = 256;
 head_stream& head_state::new_stream(core::stream_id id, const topology::stream_source& source,
                                     const std::string& series) {
   auto& stream = streams_[id];
+  names_[source.id] = id;
   stream.source = source;
   stream.report.id = source.id;
   stream.report.uri = topology::display_uri(source.uri);
@@ -125,6 +126,7 @@ void head_state::finish_stream(core::stream_id id, head_stream& stream) {
   stream.forwarded.clear();
   stream.failures.clear();
   note_finished(stream);
+  note_job(stream);
   close_preview(stream);
   export_stream(id, stream);
   core_->remove_stream(id);
@@ -216,6 +218,7 @@ void head_state::note_latencies(head_stream& stream, const std::vector<core::tim
   for (const auto each : captured) {
     const core::seconds took{now - each};
     stream.series.latency.observe(took.count());
+    if (comes_anyway(stream.report)) note_fate(took);
     stream.latency.observe(took, now);
   }
 }

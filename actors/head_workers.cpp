@@ -20,8 +20,17 @@ void head_state::on(const worker_hello& message) {
 }
 
 void head_state::on(const worker_joined& message) {
-  workers_[message.worker] = {message.handle,       message.name, message.stages,    message.bulk_segments,
-                              message.live_streams, false,        core::clock::now()};
+  const auto now = core::clock::now();
+  forget_machine(message.name);
+  workers_[message.worker] = {.handle = message.handle,
+                              .name = message.name,
+                              .stages = message.stages,
+                              .bulk_segments = message.bulk_segments,
+                              .live_streams = message.live_streams,
+                              .role = message.role,
+                              .metrics = message.metrics,
+                              .heard = now};
+  pools_->heard(message.role, message.name, {}, now);
   tell_worker(message.worker, "joined");
   core_->worker_joined(message.worker, {message.bulk_segments, message.live_streams}, core::clock::now(), actions_);
   carry_out();
@@ -29,12 +38,20 @@ void head_state::on(const worker_joined& message) {
 
 void head_state::on(const worker_alive& message) {
   const auto now = core::clock::now();
-  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.heard = now;
+  if (const auto at = workers_.find(message.worker); at != workers_.end()) {
+    auto& worker = at->second;
+    worker.heard = now;
+    if (auto figures = message.figures) {
+      if (worker.phase == core::worker_phase::draining) figures->phase = worker.phase;
+      pools_->heard(worker.role, worker.name, *figures, now);
+    }
+  }
   core_->worker_heartbeat(message.worker, now);
 }
 
 void head_state::on(const worker_leaving& message) {
-  if (const auto at = workers_.find(message.worker); at != workers_.end()) at->second.draining = true;
+  if (const auto at = workers_.find(message.worker); at != workers_.end())
+    at->second.phase = core::worker_phase::draining;
   tell_worker(message.worker, "draining");
   core_->worker_draining(message.worker, core::clock::now(), actions_);
   carry_out();
@@ -43,7 +60,9 @@ void head_state::on(const worker_leaving& message) {
 
 void head_state::on(const worker_gone& message) {
   tell_worker(message.worker, "gone");
-  if (workers_.erase(message.worker) == 0) return;
+  const auto gone = workers_.extract(message.worker);
+  if (!gone) return;
+  pools_->gone(gone.mapped().role, gone.mapped().name, !message.excused, core::clock::now());
   spdlog::info("worker {} is gone: {}", message.worker.value, message.why);
   core_->worker_lost(message.worker, core::clock::now(), actions_, message.excused);
   carry_out();

@@ -1,8 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "actors/messages.hpp"
+#include "core/worker_figures.hpp"
 #include "transport/hub.hpp"
 
 /// What the hub's thread tells actors, and what comes of links inside the head.
@@ -28,9 +32,26 @@ struct link_tick {};
 
 // -- gate → head ------------------------------------------------------------------------------------------------------
 
-/// The worker is alive.
+/// The worker is alive, and has done so much.
 struct worker_alive {
   core::worker_id worker;
+  std::optional<core::worker_figures> figures{};
+};
+
+/// A machine that takes no leases, or not yet, is alive: it loads its model, waits for others that take what it sends,
+/// or is behind a link.
+struct machine_seen {
+  core::worker_id machine;
+  std::string name;
+  std::string role;
+  std::vector<std::string> stages;
+  std::string metrics; ///< address of its metrics; empty: none
+  core::worker_figures figures;
+};
+
+struct machine_gone {
+  core::worker_id machine;
+  bool lost = false; ///< it did not say that it would go
 };
 
 /// It takes nothing new and finishes what it has.
@@ -52,6 +73,11 @@ struct worker_returned {
 
 // -- head → gate ------------------------------------------------------------------------------------------------------
 
+/// Somebody wants the worker of that name to leave.
+struct drain_worker_now {
+  std::string name;
+};
+
 /// The head counts the worker as dead: it must join anew.
 struct worker_forgotten {
   core::worker_id worker;
@@ -69,8 +95,11 @@ PENSTOCK_LOCAL_MESSAGE(link_up)
 PENSTOCK_LOCAL_MESSAGE(link_down)
 PENSTOCK_LOCAL_MESSAGE(link_tick)
 PENSTOCK_LOCAL_MESSAGE(worker_alive)
+PENSTOCK_LOCAL_MESSAGE(machine_seen)
+PENSTOCK_LOCAL_MESSAGE(machine_gone)
 PENSTOCK_LOCAL_MESSAGE(worker_leaving)
 PENSTOCK_LOCAL_MESSAGE(worker_gone)
 PENSTOCK_LOCAL_MESSAGE(worker_returned)
+PENSTOCK_LOCAL_MESSAGE(drain_worker_now)
 PENSTOCK_LOCAL_MESSAGE(worker_forgotten)
 PENSTOCK_LOCAL_MESSAGE(leases_ended)

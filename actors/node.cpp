@@ -15,6 +15,7 @@
 #include "actors/link_events.hpp"
 #include "actors/push_gate.hpp"
 #include "actors/resume.hpp"
+#include "actors/stage_figures.hpp"
 #include "actors/stages.hpp"
 #include "actors/stages_digest.hpp"
 #include "core/cores.hpp"
@@ -30,7 +31,7 @@ struct node::impl {
   std::string engine;
   std::string device;
   std::string address; ///< where workers dial; empty where they cannot
-  std::shared_ptr<metrics::registry> metrics = std::make_shared<metrics::registry>();
+  std::shared_ptr<metrics::registry> metrics;
   std::shared_ptr<report_board> board = std::make_shared<report_board>();
   std::unique_ptr<end_signal> finished;
   std::atomic<bool> stopping{false};
@@ -104,7 +105,8 @@ core::expected<void> node::impl::open_gate(const topology::node_config& role, co
     if (other.role != role.role) gate_with.roles.push_back(other.role);
   gate_with.config_digest = std::move(*digest);
   auto shown = topology;
-  shown.http = {}; // who may come in here is no business of other machines
+  shown.http = {}; // who may come in here is no business of other machines, nor is who starts and stops them
+  shown.scaling.reset();
   gate_with.topology = topology::to_yaml(shown);
   gate_with.links = metrics->links();
   gate_with.late_reports = metrics->dispatch().late_reports;
@@ -187,6 +189,7 @@ core::expected<void> node::impl::open_ingest(const topology::node_config& role, 
 core::expected<std::unique_ptr<node>> node::start(const topology::config& topology, const node_options& options) {
   auto state = std::make_unique<impl>();
   state->topology = topology;
+  state->metrics = std::make_shared<metrics::registry>(static_cast<std::size_t>(topology.metrics.streams));
   auto streams = topology::expand_streams(topology);
   if (!streams) return core::fail("streams", streams.error());
   const auto role = std::ranges::find(topology.nodes, options.role, &topology::node_config::role);
@@ -233,6 +236,7 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
   head_with.topology = topology;
   head_with.streams = std::move(*streams);
   head_with.decode = decode_options_of(topology);
+  head_with.role = options.role;
   head_with.metrics = state->metrics;
   head_with.board = state->board;
   const auto ingest_role = std::ranges::find_if(topology.nodes, [&](const topology::node_config& each) {
@@ -260,6 +264,7 @@ core::expected<std::unique_ptr<node>> node::start(const topology::config& topolo
     auto worker = spawn_stages(system, topology, *state->prepared, *state->metrics, head_inbox{state->head});
     started.workers.emplace(worker.config.id, worker.worker);
     started.watched = worker.actors;
+    started.figures = figures_of(*state->prepared, topology.stages, *state->metrics);
     state->stages = std::move(worker.actors);
   }
   if (gate_role != nullptr) {
@@ -300,7 +305,17 @@ void node::detect(core::packet_ptr picture, core::codec_ptr codec, core::time_po
 
 void node::add_guest(guest_ask ask) { caf::anon_send(impl_->head, std::move(ask)); }
 void node::remove_guest(guest_leave leave) { caf::anon_send(impl_->head, std::move(leave)); }
+void node::tell_jobs_waiting(std::uint64_t jobs) { caf::anon_send(impl_->head, jobs_waiting{jobs}); }
 void node::watch(preview_ask ask) { caf::anon_send(impl_->head, std::move(ask)); }
+
+bool node::drain_worker(const std::string& name) {
+  const auto now = report();
+  const auto known = std::ranges::any_of(
+      now.workers, [&](const worker_report& each) { return each.name == name && each.heard.has_value(); });
+  if (!known || !impl_->gate) return false;
+  caf::anon_send(impl_->gate, drain_worker_now{name});
+  return true;
+}
 
 void node::shut_down(std::chrono::microseconds grace) {
   impl_->stopping = true;

@@ -72,11 +72,17 @@ class node {
   void add_guest(guest_ask ask);
   void remove_guest(guest_leave leave);
   void watch(preview_ask ask);
+  /// So many durable jobs wait: a part of the backlog.
+  void tell_jobs_waiting(std::uint64_t jobs);
 
   [[nodiscard]] const std::vector<std::string>& labels() const noexcept;
   [[nodiscard]] const std::string& engine() const noexcept; ///< of this process; empty where all workers are elsewhere
   [[nodiscard]] const std::string& device() const noexcept; ///< likewise
   [[nodiscard]] const media::decode_options& decoding() const noexcept; ///< as the stages of this process do it
+
+  /// Has a worker on another machine finish what it has and leave; its phase in `report` shows how far it is. False:
+  /// there is none of that name.
+  [[nodiscard]] bool drain_worker(const std::string& name);
 
   /// Whether it takes work: started, and not shutting down.
   [[nodiscard]] bool ready() const;

@@ -46,7 +46,18 @@ std::vector<core::segment_id> lease_names::all_local() const {
 void remote_head_state::configure(remote_head_actor::pointer self, const remote_head_config& config) {
   self_ = self;
   config_ = config;
-  drained_ = !config_.on_leaving;
+  if (config_.on_phase) config_.on_phase(shown_);
+  tick();
+}
+
+core::worker_phase remote_head_state::phase() const noexcept {
+  if (leaving_) return core::worker_phase::draining;
+  return is_ready() ? core::worker_phase::ready : core::worker_phase::warming;
+}
+
+void remote_head_state::show_phase() {
+  const auto now = phase();
+  if (std::exchange(shown_, now) != now && config_.on_phase) config_.on_phase(now);
 }
 
 void remote_head_state::send(const transport::message& message) {
@@ -58,7 +69,7 @@ void remote_head_state::send(const transport::message& message) {
   }
   // Results must not be lost one by one: it joins anew as soon as there is room, and what was leased is leased again.
   spdlog::error("the head does not take results; joining anew");
-  joined_ = false;
+  joined_ = announced_ = false;
   must_join_ = true;
   reset();
 }
@@ -68,8 +79,12 @@ void remote_head_state::send(const transport::message& message) {
 void remote_head_state::on(const attach_worker& message) {
   attached_ = true;
   worker_ = message.worker;
+  stages_ = message;
+  config_.hello.listen = message.listen;
+  drained_ = !message.on_leaving;
+  if (leaving_ && message.on_leaving) message.on_leaving();
   if (is_ready() && peer_ && !joined_) join();
-  tick();
+  show_phase();
 }
 
 void remote_head_state::on(const worker_hello& message) {
@@ -78,6 +93,7 @@ void remote_head_state::on(const worker_hello& message) {
   const bool was_ready = is_ready();
   introduced_ = true;
   if (!was_ready && is_ready() && peer_ && !joined_) join();
+  show_phase();
 }
 
 void remote_head_state::on(const worker_credit& message) {
@@ -117,12 +133,16 @@ void remote_head_state::on(const segment_failed& message) {
 
 void remote_head_state::on(const link_up& message) {
   peer_ = message.peer;
-  if (is_ready()) join();
+  if (is_ready())
+    join();
+  else if (!attached_)
+    announce();
 }
 
 void remote_head_state::on(const link_down& message) {
   peer_.reset();
-  must_join_ = false;
+  must_join_ = announced_ = false;
+  stale_welcomes_ = 0;
   const bool was_joined = std::exchange(joined_, false);
   reset();
   if (message.why.code == core::errc::unsupported) return config_.on_refused(message.why.message); // another version
@@ -132,7 +152,19 @@ void remote_head_state::on(const link_down& message) {
 }
 
 void remote_head_state::join() {
+  if (std::exchange(announced_, false) && !acknowledged_) ++stale_welcomes_;
   if (!leaving_ && peer_) must_join_ = config_.hub->send(*peer_, config_.hello) == transport::send_result::full;
+}
+
+/// The model still loads.
+void remote_head_state::announce() {
+  if (leaving_ || !peer_) return;
+  auto hello = config_.hello;
+  hello.warming = true;
+  acknowledged_ = false;
+  const auto sent = config_.hub->send(*peer_, hello);
+  announced_ = sent == transport::send_result::queued;
+  must_join_ = sent == transport::send_result::full;
 }
 
 /// Forgets every lease: the head will lease them again.
@@ -144,10 +176,18 @@ void remote_head_state::reset() {
 }
 
 void remote_head_state::welcomed(const transport::welcome& message) {
+  lease_timeout_ = std::max(message.lease_timeout, std::chrono::milliseconds{10});
+  if (stale_welcomes_ > 0) {
+    --stale_welcomes_;
+    return;
+  }
+  if (announced_) {
+    acknowledged_ = true;
+    return spdlog::info("the head knows that this worker loads its model");
+  }
   joined_ = true;
   config_.hello.former = message.worker;
   config_.hello.former_epoch = message.epoch;
-  lease_timeout_ = std::max(message.lease_timeout, std::chrono::milliseconds{10});
   spdlog::info("joined as worker {}, epoch {}", message.worker.value, message.epoch);
   if (leaving_)
     send(transport::drain{});
@@ -162,7 +202,10 @@ void remote_head_state::refused(const transport::refused& message) {
   const bool again = joined_;
   joined_ = false;
   reset();
-  if (again) join();
+  if (again)
+    join();
+  else if (announced_)
+    announce();
 }
 
 void remote_head_state::on(const link_message& message) {
@@ -198,8 +241,8 @@ void remote_head_state::on(const link_message& message) {
     if (!drain->worker.empty()) return on(leave_fleet{std::chrono::hours{24}}); // an operator asks for it
     may_leave_ = true;
     leave_if_done();
-  } else if (const auto* entry = std::get_if<transport::directory>(&m); entry && config_.on_directory) {
-    config_.on_directory(*entry);
+  } else if (const auto* entry = std::get_if<transport::directory>(&m); entry && stages_.on_directory) {
+    stages_.on_directory(*entry);
   } else if (!std::holds_alternative<transport::heartbeat>(m)) {
     spdlog::warn("the head sent a {}, which no head sends", transport::name_of(m));
   }
@@ -213,7 +256,8 @@ void remote_head_state::on(const leave_fleet& message) {
   if (!std::exchange(leaving_, true)) {
     spdlog::info("leaving: {} segments to finish", leases_.size());
     if (joined_) send(transport::drain{});
-    if (config_.on_leaving) config_.on_leaving();
+    if (stages_.on_leaving) stages_.on_leaving();
+    show_phase();
   }
   leave_if_done();
 }
@@ -232,16 +276,18 @@ void remote_head_state::leave_if_done() {
 
 void remote_head_state::leave(const std::string& reason) {
   left_ = true;
-  if (joined_) send(transport::bye{reason});
+  if (joined_ || announced_) send(transport::bye{reason});
   if (peer_) config_.hub->close(*peer_);
-  joined_ = false;
+  joined_ = announced_ = false;
   reset();
   config_.on_left();
 }
 
 void remote_head_state::tick() {
-  if (joined_) send(transport::heartbeat{});
-  if (must_join_) join();
+  if (joined_ || announced_)
+    send(transport::heartbeat{
+        core::worker_figures{phase(), stages_.figures ? stages_.figures() : std::vector<core::stage_figures>{}}});
+  if (must_join_) is_ready() ? join() : announce();
   export_links(config_.hub->counters(), config_.links);
   leave_if_done();
   if (!left_) self_->delayed_send(self_, lease_timeout_ / 5, link_tick{});

@@ -10,14 +10,21 @@
 #include <string>
 
 #include "actors/links.hpp"
+#include "actors/stage_figures.hpp"
 #include "actors/worker.hpp"
 #include "metrics/families.hpp"
 
 namespace penstock::actors {
 
-/// The worker's stages are there.
+/// The worker's stages are there: it can work.
 struct attach_worker {
-  worker_actor worker; ///< null for stages that take no leases
+  worker_actor worker;  ///< null for stages that take no leases
+  std::string listen{}; ///< where other roles may dial it; empty: nowhere
+  figures_source figures{};
+  /// Who takes the frames or tensors of this worker, whenever that changes.
+  std::function<void(const transport::directory&)> on_directory{};
+  /// Leaving begins; it ends when `stage_drained` says so. Empty: when no lease is left.
+  std::function<void()> on_leaving{};
 };
 
 /// Those who send to this worker's stages have all of their answers and send no more.
@@ -28,8 +35,8 @@ struct leave_fleet {
   std::chrono::microseconds grace{0};
 };
 
-/// A head on another machine, with the handle of a local one. It joins, keeps alive, joins again whenever the link or
-/// the head was gone, and leaves.
+/// A head on another machine, with the handle of a local one. It says that the worker is there while its model loads,
+/// joins, keeps alive and tells what was done, joins again whenever the link or the head was gone, and leaves.
 using remote_head_actor =
     caf::typed_actor<caf::reacts_to<worker_hello>, caf::reacts_to<worker_credit>, caf::reacts_to<frame_outcomes>,
                      caf::reacts_to<segment_done>, caf::reacts_to<segment_failed>, caf::reacts_to<link_message>,
@@ -38,14 +45,11 @@ using remote_head_actor =
 
 struct remote_head_config {
   std::shared_ptr<transport::hub> hub;
-  transport::hello hello;                      ///< capacities are filled in by the worker
-  std::function<void()> on_left;               ///< left in order
-  std::function<void(std::string)> on_refused; ///< the head will not have this worker
-  /// Who takes the frames or tensors of this worker, whenever that changes.
-  std::function<void(const transport::directory&)> on_directory{};
-  /// Leaving begins; it ends when `stage_drained` says so. Empty: when no lease is left.
-  std::function<void()> on_leaving{};
-  metrics::link_series links{}; ///< of the hub
+  transport::hello hello;                             ///< capacities and address are filled in by the worker
+  std::function<void()> on_left;                      ///< left in order
+  std::function<void(std::string)> on_refused;        ///< the head will not have this worker
+  std::function<void(core::worker_phase)> on_phase{}; ///< whenever it changes; it begins with `warming`
+  metrics::link_series links{};                       ///< of the hub
 };
 
 /// Leases of a worker whose head is elsewhere. Inside the worker a segment goes by the number of its lease instead of
@@ -92,6 +96,8 @@ class remote_head_state {
 
  private:
   void join();
+  void announce();
+  void show_phase();
   void reset();
   void welcomed(const transport::welcome& message);
   void refused(const transport::refused& message);
@@ -104,11 +110,18 @@ class remote_head_state {
   /// Whether the head may hear of the worker: its stages are there, and it said what it takes, in whichever order.
   [[nodiscard]] bool is_ready() const noexcept { return attached_ && (introduced_ || !worker_); }
 
+  [[nodiscard]] core::worker_phase phase() const noexcept;
+
   bool attached_ = false;
-  bool introduced_ = false;                ///< the worker's capacity is known
-  worker_actor worker_;                    ///< null where no leases are taken
+  bool introduced_ = false; ///< the worker's capacity is known
+  worker_actor worker_;     ///< null where no leases are taken
+  attach_worker stages_;    ///< empty until they are there
+  core::worker_phase shown_ = core::worker_phase::warming;
   bool drained_ = true;                    ///< the stages owe nothing to other workers
   std::optional<transport::peer_id> peer_; ///< set while connected
+  bool announced_ = false;                 ///< it has said that it is there and loads its model
+  bool acknowledged_ = false;              ///< the head has answered that
+  unsigned stale_welcomes_ = 0;            ///< that still come, of announcements that are over
   bool joined_ = false;
   bool must_join_ = false; ///< there was no room for a hello
   std::chrono::milliseconds lease_timeout_{3000};

@@ -30,9 +30,9 @@ core::expected<std::string> digest_of(const topology::config& topology) {
   for (auto& sink : same.sinks) sink.queue = topology::sink_config{}.queue;
   auto text = *stages + topology::to_yaml(same);
   for (const auto& role : topology.nodes) {
-    same = {};
-    same.nodes.push_back({.role = "any", .link = role.link});
-    text += topology::to_yaml(same);
+    topology::config link;
+    link.nodes.push_back({.role = "any", .link = role.link});
+    text += topology::to_yaml(link);
   }
   if (const auto& labels = topology.stages.postprocess.labels; !labels.empty()) {
     auto content = inference::sha256_of_file(labels);

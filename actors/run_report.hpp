@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "actors/pools.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "core/worker_figures.hpp"
 #include "dispatch/ledger.hpp"
 
 namespace penstock::actors {
@@ -33,11 +35,18 @@ struct stream_report {
   core::seconds latency_p99{0};
 };
 
+/// Whether its frames come whatever is done with them, and not as fast as they are taken.
+[[nodiscard]] constexpr bool comes_anyway(const stream_report& stream) noexcept {
+  return !stream.lossless || !stream.finite;
+}
+
 /// Where one worker stands.
 struct worker_report {
   std::string name;
   std::vector<std::string> stages;
-  bool draining = false;
+  std::string role;
+  std::string metrics; ///< address of its metrics as others reach it; empty: none
+  core::worker_phase phase = core::worker_phase::ready;
   std::uint32_t bulk = 0;             ///< lossless segments that it holds
   std::uint32_t live = 0;             ///< live streams that have their place there
   std::uint32_t requests = 0;         ///< pictures with a deadline that it holds
@@ -57,7 +66,8 @@ struct ledger_report {
 struct run_report {
   std::vector<stream_report> streams; ///< in the order of the topology; guests follow
   std::vector<ledger_report> others;  ///< where the program has a door
-  std::vector<worker_report> workers;
+  std::vector<worker_report> workers; ///< also those that take no leases, or not yet
+  std::vector<pool_report> pools;
   std::optional<std::string> failure; ///< of the program itself
   bool shutting_down = false;
   bool abandoned = false; ///< a source or a sink hangs, so the process cannot end in an orderly way

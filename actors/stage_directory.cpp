@@ -25,8 +25,8 @@ bool is_behind_link(const transport::hello& hello) {
 
 bool is_whole(const std::vector<std::string>& stages) { return std::ranges::equal(stages, work); }
 
-void stage_directory::add(transport::peer_id peer, const transport::hello& hello) {
-  nodes_[peer] = {hello.name, hello.role, hello.listen, hello.stages};
+void stage_directory::add(transport::peer_id peer, const transport::hello& hello, core::worker_id machine) {
+  nodes_[peer] = {hello.name, hello.role, hello.listen, hello.stages, machine, hello.metrics};
   roles_[hello.role] = hello.stages;
 }
 

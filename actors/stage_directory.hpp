@@ -24,12 +24,14 @@ class stage_directory {
     std::string role;
     std::string address;
     std::vector<std::string> stages;
+    core::worker_id machine{};
+    std::string metrics{};
     bool leaving = false;                       ///< named to nobody any more
     unsigned silent = 0;                        ///< ticks since it was heard
     std::vector<transport::peer_id> watchers{}; ///< who asked for it to be drained
   };
 
-  void add(transport::peer_id peer, const transport::hello& hello);
+  void add(transport::peer_id peer, const transport::hello& hello, core::worker_id machine);
   [[nodiscard]] node* find(transport::peer_id peer);
   [[nodiscard]] std::optional<transport::peer_id> named(const std::string& name) const;
   std::optional<node> remove(transport::peer_id peer);

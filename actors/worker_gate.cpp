@@ -37,6 +37,11 @@ void worker_gate_state::refuse(transport::peer_id peer, std::string reason, bool
 void worker_gate_state::greet(transport::peer_id peer, const transport::hello& hello) {
   if (workers_.contains(peer)) part(peer, "it said hello again");
   if (stages_.find(peer)) part_stages(peer, "it said hello again");
+  std::vector<transport::peer_id> watchers;
+  if (auto before = warming_.extract(peer)) {
+    watchers = std::move(before.mapped().watchers);
+    self_->send(head_, machine_gone{before.mapped().seen.machine});
+  }
   transport::welcome welcome;
   welcome.epoch = config_.epoch;
   welcome.lease_timeout = config_.lease_timeout;
@@ -64,10 +69,18 @@ void worker_gate_state::greet(transport::peer_id peer, const transport::hello& h
     refuse(*other, fmt::format("another worker that is called \"{}\" has joined", hello.name));
     part_stages(*other, "it came over a new link");
   }
+  for (const auto& [other, w] : warming_) {
+    if (w.seen.name != hello.name) continue;
+    refuse(other, fmt::format("another worker that is called \"{}\" has joined", hello.name));
+    stop_awaiting(other, "it came over a new link");
+    break;
+  }
+  if (hello.warming) return await(peer, hello, welcome);
   if (hello.former_epoch == config_.epoch && hello.former != core::worker_id{})
     self_->send(head_, worker_returned{hello.former});
-  if (is_behind_link(hello)) return join_stages(peer, hello, welcome);
+  if (is_behind_link(hello)) return join_stages(peer, hello, welcome, std::move(watchers));
   joined w;
+  w.watchers = std::move(watchers);
   w.worker = {next_worker_++};
   w.name = hello.name;
   w.proxy = self_->spawn(remote_worker, remote_worker_config{w.worker, peer, config_.hub}, remote_worker_outlet{self_});
@@ -75,7 +88,8 @@ void worker_gate_state::greet(transport::peer_id peer, const transport::hello& h
   send(peer, welcome);
   spdlog::info("worker {} joined as {}: {} segments, {} live streams at a time", w.name, w.worker.value,
                hello.bulk_segments, hello.live_streams);
-  w.waiting = worker_joined{w.worker, w.proxy, hello.bulk_segments, hello.live_streams, w.name, hello.stages};
+  w.waiting = worker_joined{w.worker, w.proxy,      hello.bulk_segments, hello.live_streams,
+                            w.name,   hello.stages, hello.role,          hello.metrics};
   w.stages = hello.stages;
   for (const auto& entry : stages_.for_sender(w.stages)) send(peer, entry);
   if (is_whole(w.stages) || stages_.serves(w.stages))
@@ -96,21 +110,35 @@ void worker_gate_state::drain(transport::peer_id peer, const transport::drain& r
     tell_senders();
     return send(peer, transport::drain{});
   }
-  if (const auto stages = stages_.named(request.worker)) {
-    stages_.find(*stages)->watchers.push_back(peer);
-    return send(*stages, transport::drain{request.worker});
+  if (auto* watchers = ask_to_leave(request.worker)) return watchers->push_back(peer);
+  std::vector<std::string> names;
+  for (const auto& [id, w] : warming_) names.push_back(w.seen.name);
+  for (const auto& [id, w] : workers_) names.push_back(w.name);
+  for (const auto& [id, n] : stages_.nodes()) names.push_back(n.name);
+  std::ranges::sort(names);
+  refuse(peer, fmt::format("no worker is called \"{}\"; there are: {}", request.worker,
+                           names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+}
+
+/// Who waits for its end; null where there is none of that name.
+std::vector<transport::peer_id>* worker_gate_state::ask_to_leave(const std::string& called) {
+  if (const auto stages = stages_.named(called)) {
+    send(*stages, transport::drain{called});
+    return &stages_.find(*stages)->watchers;
   }
-  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == request.worker; });
-  if (at == workers_.end()) {
-    std::vector<std::string> names;
-    for (const auto& [id, w] : workers_) names.push_back(w.name);
-    for (const auto& [id, n] : stages_.nodes()) names.push_back(n.name);
-    std::ranges::sort(names);
-    return refuse(peer, fmt::format("no worker is called \"{}\"; there are: {}", request.worker,
-                                    names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  const auto loads = std::ranges::find_if(warming_, [&](const auto& w) { return w.second.seen.name == called; });
+  if (loads != warming_.end()) {
+    send(loads->first, transport::drain{called});
+    return &loads->second.watchers;
   }
-  at->second.watchers.push_back(peer);
-  send(at->first, transport::drain{at->second.name}); // it will ask to leave itself
+  const auto at = std::ranges::find_if(workers_, [&](const auto& w) { return w.second.name == called; });
+  if (at == workers_.end()) return nullptr;
+  send(at->first, transport::drain{called}); // it will ask to leave itself
+  return &at->second.watchers;
+}
+
+void worker_gate_state::on(const drain_worker_now& message) {
+  if (ask_to_leave(message.name) == nullptr) spdlog::info("worker {} was to drain, and has left already", message.name);
 }
 
 void worker_gate_state::part(transport::peer_id peer, const std::string& why, bool excused) {
@@ -118,32 +146,65 @@ void worker_gate_state::part(transport::peer_id peer, const std::string& why, bo
   if (at == workers_.end()) return;
   for (const auto watcher : at->second.watchers) send(watcher, transport::bye{why});
   self_->send(head_, worker_gone{at->second.worker, fmt::format("{}: {}", at->second.name, why), excused});
+  if (at->second.waiting) self_->send(head_, machine_gone{at->second.worker, !excused});
   self_->send_exit(at->second.proxy, caf::exit_reason::user_shutdown);
   workers_.erase(at);
 }
 
 void worker_gate_state::on(const link_down& message) {
   part(message.peer, message.why.message);
-  part_stages(message.peer, message.why.message);
+  part_stages(message.peer, message.why.message, true);
+  stop_awaiting(message.peer, message.why.message);
+}
+
+// -- workers that load their model ------------------------------------------------------------------------------------
+
+void worker_gate_state::await(transport::peer_id peer, const transport::hello& hello, transport::welcome welcome) {
+  welcome.worker = {next_worker_++};
+  send(peer, welcome);
+  spdlog::info("worker {} is there, and loads its model", hello.name);
+  const machine_seen seen{welcome.worker, hello.name,    hello.role,
+                          hello.stages,   hello.metrics, {core::worker_phase::warming, {}}};
+  warming_.emplace(peer, warming{seen});
+  self_->send(head_, seen);
+}
+
+/// Nobody misses one that had no work.
+void worker_gate_state::stop_awaiting(transport::peer_id peer, const std::string& why) {
+  const auto gone = warming_.extract(peer);
+  if (!gone) return;
+  spdlog::info("worker {} is gone before it was ready: {}", gone.mapped().seen.name, why);
+  for (const auto watcher : gone.mapped().watchers) send(watcher, transport::bye{why});
+  self_->send(head_, machine_gone{gone.mapped().seen.machine});
+}
+
+void worker_gate_state::from_warming(transport::peer_id peer, const transport::message& m) {
+  const auto& seen = warming_.at(peer).seen;
+  if (const auto* end = std::get_if<transport::bye>(&m)) return stop_awaiting(peer, end->reason);
+  if (std::holds_alternative<transport::heartbeat>(m)) return self_->send(head_, seen);
+  spdlog::warn("worker {} sent a {}, and is not ready", seen.name, transport::name_of(m));
 }
 
 // -- machines behind the links of a cut pipeline ----------------------------------------------------------------------
 
 void worker_gate_state::join_stages(transport::peer_id peer, const transport::hello& hello,
-                                    const transport::welcome& welcome) {
+                                    const transport::welcome& welcome, std::vector<transport::peer_id> watchers) {
   auto answer = welcome;
   answer.worker = {next_worker_++};
   send(peer, answer);
   spdlog::info("worker {} joined with {} at {}", hello.name, fmt::join(hello.stages, ", "), hello.listen);
-  stages_.add(peer, hello);
+  stages_.add(peer, hello, answer.worker);
+  stages_.find(peer)->watchers = std::move(watchers);
+  self_->send(head_, machine_seen{answer.worker, hello.name, hello.role, hello.stages, hello.metrics, {}});
   tell_senders();
 }
 
-void worker_gate_state::part_stages(transport::peer_id peer, const std::string& why) {
+void worker_gate_state::part_stages(transport::peer_id peer, const std::string& why, bool lost) {
   const auto gone = stages_.remove(peer);
   if (!gone) return;
   spdlog::info("worker {} is gone: {}", gone->name, why);
   for (const auto watcher : gone->watchers) send(watcher, transport::bye{why});
+  self_->send(head_, machine_gone{gone->machine, lost});
   tell_senders();
 }
 
@@ -152,7 +213,10 @@ void worker_gate_state::from_stages(transport::peer_id peer, const transport::me
   n->silent = 0;
   if (const auto* end = std::get_if<transport::bye>(&m))
     part_stages(peer, end->reason);
-  else if (!std::holds_alternative<transport::heartbeat>(m) && !std::holds_alternative<transport::credit>(m))
+  else if (const auto* beat = std::get_if<transport::heartbeat>(&m))
+    self_->send(head_, machine_seen{n->machine, n->name, n->role, n->stages, n->metrics,
+                                    beat->figures.value_or(core::worker_figures{})});
+  else if (!std::holds_alternative<transport::credit>(m))
     spdlog::warn("worker {} sent a {}, which no worker of its role sends", n->name, transport::name_of(m));
 }
 
@@ -215,6 +279,13 @@ std::map<transport::peer_id, worker_gate_state::joined>::iterator worker_gate_st
   return std::ranges::find_if(workers_, [&](const auto& w) { return w.second.worker == worker; });
 }
 
+void worker_gate_state::heard(const joined& w, const transport::heartbeat& beat) {
+  if (!w.waiting) return self_->send(head_, worker_alive{w.worker, beat.figures});
+  const auto& known = *w.waiting;
+  self_->send(head_, machine_seen{w.worker, known.name, known.role, known.stages, known.metrics,
+                                  beat.figures.value_or(core::worker_figures{})});
+}
+
 void worker_gate_state::count_late(const transport::message& m) {
   if (const auto* results = std::get_if<transport::outcomes>(&m))
     config_.late_reports.add(static_cast<double>(results->outcomes.size()));
@@ -225,10 +296,11 @@ void worker_gate_state::count_late(const transport::message& m) {
 void worker_gate_state::tick() {
   for (const auto& [peer, w] : workers_) send(peer, transport::heartbeat{});
   for (const auto& [peer, n] : stages_.nodes()) send(peer, transport::heartbeat{});
+  for (const auto& [peer, w] : warming_) send(peer, transport::heartbeat{});
   for (const auto peer : stages_.age(ticks_of_lease)) {
     const std::string why = "it was silent for too long";
     refuse(peer, why, true);
-    part_stages(peer, why);
+    part_stages(peer, why, true);
   }
   shut_out_unserved();
   export_links(config_.hub->counters(), config_.links);
@@ -242,14 +314,15 @@ void worker_gate_state::on(const link_message& message) {
   if (const auto* hello = std::get_if<transport::hello>(&m)) return greet(peer, *hello);
   if (const auto* request = std::get_if<transport::drain>(&m)) return drain(peer, *request);
   if (stages_.find(peer)) return from_stages(peer, m);
+  if (warming_.contains(peer)) return from_warming(peer, m);
   const auto at = workers_.find(peer);
   if (at == workers_.end()) {
     count_late(m);
     return refuse(peer, "it is not known (any more)", true);
   }
   const auto worker = at->second.worker;
-  if (std::holds_alternative<transport::heartbeat>(m))
-    self_->send(head_, worker_alive{worker});
+  if (const auto* beat = std::get_if<transport::heartbeat>(&m))
+    heard(at->second, *beat);
   else if (const auto* results = std::get_if<transport::outcomes>(&m))
     self_->send(head_, frame_outcomes{results->outcomes});
   else if (const auto* more = std::get_if<transport::credit>(&m); more && at->second.waiting)
@@ -274,6 +347,7 @@ worker_gate_actor::behavior_type worker_gate(worker_gate_actor::stateful_pointer
       [self](const link_message& message) { self->state.on(message); },
       [self](const link_down& message) { self->state.on(message); },
       [self](const link_tick&) { self->state.tick(); },
+      [self](const drain_worker_now& message) { self->state.on(message); },
       [self](const worker_forgotten& message) { self->state.on(message); },
       [self](const leases_ended& message) { self->state.on(message); },
       [self](const worker_gone& message) { self->state.on(message); },

@@ -1,7 +1,6 @@
 #include "actors/worker_node.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <caf/actor_cast.hpp>
 #include <caf/send.hpp>
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include "actors/link_events.hpp"
 #include "actors/reachable_address.hpp"
 #include "actors/remote_head.hpp"
+#include "actors/stage_figures.hpp"
 #include "actors/stages.hpp"
 #include "actors/stages_digest.hpp"
 #include "core/cores.hpp"
@@ -22,9 +22,8 @@ namespace penstock::actors {
 struct worker_node::impl {
   topology::config topology;
   prepared_stages prepared;
-  std::shared_ptr<metrics::registry> metrics = std::make_shared<metrics::registry>();
+  std::shared_ptr<metrics::registry> metrics;
   std::unique_ptr<end_signal> finished;
-  std::atomic<bool> leaving{false};
   mutable std::mutex mutex;
   std::string refusal;
   std::shared_ptr<transport::hub> hub;
@@ -35,7 +34,10 @@ struct worker_node::impl {
   ~impl() {
     for (const auto& stage : stages)
       caf::anon_send_exit(caf::actor_cast<caf::actor>(stage), caf::exit_reason::user_shutdown);
-    if (head) caf::anon_send_exit(head, caf::exit_reason::user_shutdown);
+    if (head) {
+      caf::anon_send(head, leave_fleet{}); // unless it has left: the head need not wait for it
+      caf::anon_send_exit(head, caf::exit_reason::user_shutdown);
+    }
     stages.clear();
     head = nullptr;
     if (runtime) runtime->system().await_all_actors_done();
@@ -44,9 +46,9 @@ struct worker_node::impl {
   }
 
   /// The stages of a role that takes leases.
-  core::expected<void> spawn_worker(remote_head_config with);
+  core::expected<void> spawn_worker(const transport::hello& hello);
   /// The stages of a role behind a link.
-  core::expected<void> spawn_stages_for_others(remote_head_config with, const worker_node_options& options,
+  core::expected<void> spawn_stages_for_others(const transport::hello& hello, const worker_node_options& options,
                                                const std::string& listen);
 
   void refused(std::string why) {
@@ -82,40 +84,39 @@ core::expected<std::shared_ptr<transport::hub>> start_hub(const worker_node_opti
 
 } // namespace
 
-core::expected<void> worker_node::impl::spawn_worker(remote_head_config with) {
+core::expected<void> worker_node::impl::spawn_worker(const transport::hello& hello) {
   auto& system = runtime->system();
+  attach_worker attached;
+  attached.figures = figures_of(prepared, topology.stages, *metrics);
   if (prepared.part == topology::part::whole) {
-    head = system.spawn(remote_head, with);
     auto worker = spawn_stages(system, topology, prepared, *metrics, head_inbox{head});
     stages = std::move(worker.actors);
-    caf::anon_send(head, attach_worker{worker.worker});
+    attached.worker = worker.worker;
+    caf::anon_send(head, std::move(attached));
     return {};
   }
   stage_link_config link_with;
   link_with.hub = hub;
-  link_with.hello = with.hello;
+  link_with.hello = hello;
   // Before the head takes the segment away and counts that against it.
   link_with.patience = std::chrono::duration_cast<std::chrono::milliseconds>(topology.dispatch.stall_timeout) / 2;
-  const auto link = std::make_shared<stage_link_actor>(); // there before the head is heard
-  with.on_directory = [link](const transport::directory& entry) { caf::anon_send(*link, entry); };
-  head = system.spawn(remote_head, with);
   auto made = spawn_before_link(system, topology, prepared, *metrics, link_with, head_inbox{head});
-  *link = made.link;
   stages = std::move(made.worker.actors);
-  caf::anon_send(head, attach_worker{made.worker.worker});
+  attached.worker = made.worker.worker;
+  attached.on_directory = [link = made.link](const transport::directory& entry) { caf::anon_send(link, entry); };
+  caf::anon_send(head, std::move(attached));
   return {};
 }
 
-core::expected<void> worker_node::impl::spawn_stages_for_others(remote_head_config with,
+core::expected<void> worker_node::impl::spawn_stages_for_others(const transport::hello& hello,
                                                                 const worker_node_options& options,
                                                                 const std::string& listen) {
   auto& system = runtime->system();
-  const auto to_head = std::make_shared<remote_head_actor>(); // there before anybody is told to leave
   stage_gate_config gate_with;
   gate_with.hub = hub;
   gate_with.stages = names_of(topology::counterpart(prepared.part));
-  gate_with.config_digest = with.hello.config_digest;
-  gate_with.on_drained = [to_head] { caf::anon_send(*to_head, stage_drained{}); };
+  gate_with.config_digest = hello.config_digest;
+  gate_with.on_drained = [to = head] { caf::anon_send(to, stage_drained{}); };
   auto made = spawn_behind_link(system, topology, prepared, *metrics, gate_with);
   stages = std::move(made.actors);
   auto bound = hub->listen(listen, events_to(made.gate), topology.security.insecure);
@@ -123,12 +124,12 @@ core::expected<void> worker_node::impl::spawn_stages_for_others(remote_head_conf
   auto address = reachable_address(*bound, options.dial);
   if (!address) return core::fail(fmt::format("nodes.{}.listen", options.role), address.error());
   spdlog::info("those that send here dial {}", *address);
-  with.hello.listen = std::move(*address);
-  if (options.keys) with.hello.listen += ' ' + options.keys->own.public_key; // its links are not the head's
-  with.on_leaving = [gate = made.gate] { caf::anon_send(gate, drain_stage{}); };
-  head = system.spawn(remote_head, with);
-  *to_head = head;
-  caf::anon_send(head, attach_worker{});
+  attach_worker attached;
+  attached.figures = figures_of(prepared, topology.stages, *metrics);
+  attached.listen = std::move(*address);
+  if (options.keys) attached.listen += ' ' + options.keys->own.public_key; // its links are not the head's
+  attached.on_leaving = [gate = made.gate] { caf::anon_send(gate, drain_stage{}); };
+  caf::anon_send(head, std::move(attached));
   return {};
 }
 
@@ -141,39 +142,49 @@ core::expected<std::unique_ptr<worker_node>> worker_node::start(const topology::
     return core::fail(core::errc::bad_config, fmt::format("nodes: no role \"{}\"", options.role));
   auto digest = stages_digest(topology);
   if (!digest) return tl::unexpected{digest.error()};
-  const auto cores = options.cores > 0 ? options.cores : core::usable_cores();
-  auto prepared = prepare_role(topology, *role, cores);
-  if (!prepared) return tl::unexpected{prepared.error()};
-  state->prepared = std::move(*prepared);
-  const auto& info = state->prepared.model.info;
+  const auto part = topology::part_of(*role);
+  state->metrics = options.metrics;
   state->metrics->set_build_info(options.version);
-  if (!info.name.empty()) state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
-
   auto finished = end_signal::make();
   if (!finished) return tl::unexpected{finished.error()};
   state->finished = std::move(*finished);
   auto hub = start_hub(options);
   if (!hub) return tl::unexpected{hub.error()};
   state->hub = std::move(*hub);
+  const auto cores = options.cores > 0 ? options.cores : core::usable_cores();
   state->runtime.emplace(cores);
 
   remote_head_config head_with;
   head_with.hub = state->hub;
-  head_with.hello.software = "penstock " + options.version;
-  head_with.hello.role = options.role;
-  head_with.hello.name = options.name;
-  head_with.hello.stages = names_of(state->prepared.part);
-  head_with.hello.config_digest = std::move(*digest);
+  auto& hello = head_with.hello;
+  hello.software = "penstock " + options.version;
+  hello.role = options.role;
+  hello.name = options.name;
+  hello.stages = names_of(part);
+  hello.metrics = options.metrics_address;
+  hello.config_digest = std::move(*digest);
   head_with.on_left = [signal = state->finished.get()] { signal->raise(); };
   head_with.on_refused = [raw = state.get()](std::string why) { raw->refused(std::move(why)); };
+  head_with.on_phase = [standing = options.standing,
+                        series = state->metrics->worker_phase(options.role)](core::worker_phase phase) {
+    standing->put(phase);
+    for (const auto each : core::all_worker_phases) series[static_cast<std::size_t>(each)].set(each == phase ? 1 : 0);
+  };
   head_with.links = state->metrics->links();
-  auto spawned = topology::takes_items(state->prepared.part)
-                     ? state->spawn_stages_for_others(std::move(head_with), options,
-                                                      options.listen.empty() ? role->listen : options.listen)
-                     : state->spawn_worker(std::move(head_with));
-  if (!spawned) return tl::unexpected{spawned.error()};
+  state->head = state->runtime->system().spawn(remote_head, head_with);
   if (auto dialled = state->hub->dial(options.dial, dialler_events_to(state->head)); !dialled)
     return core::fail("dial", dialled.error());
+
+  auto prepared = prepare_role(topology, *role, cores);
+  if (!prepared) return tl::unexpected{prepared.error()};
+  state->prepared = std::move(*prepared);
+  const auto& info = state->prepared.model.info;
+  if (!info.name.empty()) state->metrics->set_model_info(info.name, info.digest, info.engine, info.device);
+  auto spawned =
+      topology::takes_items(part)
+          ? state->spawn_stages_for_others(hello, options, options.listen.empty() ? role->listen : options.listen)
+          : state->spawn_worker(hello);
+  if (!spawned) return tl::unexpected{spawned.error()};
   return std::unique_ptr<worker_node>{new worker_node{std::move(state)}};
 }
 
@@ -182,8 +193,6 @@ worker_node::~worker_node() = default;
 
 int worker_node::finished_fd() const noexcept { return impl_->finished->fd(); }
 bool worker_node::finished() const noexcept { return impl_->finished->raised(); }
-bool worker_node::ready() const { return !finished() && !impl_->leaving; }
-const metrics::registry& worker_node::metrics() const noexcept { return *impl_->metrics; }
 const std::string& worker_node::model_line() const noexcept { return impl_->prepared.line; }
 
 std::string worker_node::refusal() const {
@@ -191,9 +200,6 @@ std::string worker_node::refusal() const {
   return impl_->refusal;
 }
 
-void worker_node::leave(std::chrono::microseconds grace) {
-  impl_->leaving = true;
-  caf::anon_send(impl_->head, leave_fleet{grace});
-}
+void worker_node::leave(std::chrono::microseconds grace) { caf::anon_send(impl_->head, leave_fleet{grace}); }
 
 } // namespace penstock::actors

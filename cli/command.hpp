@@ -17,6 +17,8 @@ void add_run(CLI::App& app, int& exit);
 void add_head(CLI::App& app, int& exit);
 void add_worker(CLI::App& app, int& exit);
 void add_drain(CLI::App& app, int& exit);
+void add_scale(CLI::App& app, int& exit);
+void add_simulate(CLI::App& app, int& exit);
 void add_keys(CLI::App& app, int& exit);
 void add_validate(CLI::App& app, int& exit);
 void add_graph(CLI::App& app, int& exit);

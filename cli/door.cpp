@@ -17,6 +17,24 @@ namespace {
 constexpr std::size_t most_token = 4096;
 constexpr std::size_t most_said = 400; // of a refusal
 
+core::errc code_of(int status) {
+  switch (status) {
+  case 404: return core::errc::not_found;
+  case 408:
+  case 429:
+  case 502:
+  case 503:
+  case 504: return core::errc::unavailable;
+  case 413: return core::errc::too_large;
+  case 415:
+  case 501: return core::errc::unsupported;
+  case 422: return core::errc::corrupt;
+  default: return status >= 500 ? core::errc::internal : core::errc::invalid_argument;
+  }
+}
+
+} // namespace
+
 core::expected<std::string> read_token(const std::string& file) {
   std::string token;
   const auto from = file.empty() ? std::string{"PENSTOCK_TOKEN"} : file;
@@ -37,24 +55,6 @@ core::expected<std::string> read_token(const std::string& file) {
     return core::fail(core::errc::bad_config, from + ": is no token (one word of printable characters)");
   return token;
 }
-
-core::errc code_of(int status) {
-  switch (status) {
-  case 404: return core::errc::not_found;
-  case 408:
-  case 429:
-  case 502:
-  case 503:
-  case 504: return core::errc::unavailable;
-  case 413: return core::errc::too_large;
-  case 415:
-  case 501: return core::errc::unsupported;
-  case 422: return core::errc::corrupt;
-  default: return status >= 500 ? core::errc::internal : core::errc::invalid_argument;
-  }
-}
-
-} // namespace
 
 bool door_trouble::passes() const { return error.code == core::errc::unavailable || error.code == core::errc::timeout; }
 

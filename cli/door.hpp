@@ -21,6 +21,9 @@ struct door_options {
 /// Adds `--token-file` and `--ca` to a command.
 void add_door_options(CLI::App& command, door_options& options);
 
+/// The token in a file, or else the one of the environment's PENSTOCK_TOKEN, or none. Error: bad_config.
+[[nodiscard]] core::expected<std::string> read_token(const std::string& file);
+
 /// Why a request was not answered as wanted.
 struct door_trouble {
   core::error error;

@@ -7,10 +7,10 @@ using penstock::cli::exit_usage;
 
 /// Every command, in the order of `--help`.
 constexpr auto commands = {
-    penstock::cli::add_run,     penstock::cli::add_head,     penstock::cli::add_worker, penstock::cli::add_drain,
-    penstock::cli::add_push,    penstock::cli::add_submit,   penstock::cli::add_jobs,   penstock::cli::add_top,
-    penstock::cli::add_keys,    penstock::cli::add_validate, penstock::cli::add_graph,  penstock::cli::add_schema,
-    penstock::cli::add_devices, penstock::cli::add_version,
+    penstock::cli::add_run,   penstock::cli::add_head,     penstock::cli::add_worker,  penstock::cli::add_drain,
+    penstock::cli::add_scale, penstock::cli::add_simulate, penstock::cli::add_push,    penstock::cli::add_submit,
+    penstock::cli::add_jobs,  penstock::cli::add_top,      penstock::cli::add_keys,    penstock::cli::add_validate,
+    penstock::cli::add_graph, penstock::cli::add_schema,   penstock::cli::add_devices, penstock::cli::add_version,
 };
 
 } // namespace

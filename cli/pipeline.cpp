@@ -15,6 +15,7 @@
 #include "cli/command.hpp"
 #include "cli/fleet.hpp"
 #include "cli/frame_buffers.hpp"
+#include "cli/head_scaling.hpp"
 #include "cli/inspect.hpp"
 #include "cli/ledger_report.hpp"
 #include "cli/logging.hpp"
@@ -30,8 +31,8 @@ namespace penstock::cli {
 namespace {
 
 /// Waits until every stream has finished, showing how far it is; the first signal drains, the second stops at once.
-void wait_for_end(actors::node& node, front::door* door, const signals& stop, std::chrono::microseconds grace,
-                  progress& shown) {
+void wait_for_end(actors::node& node, front::door* door, head_scaling* scaling, const signals& stop,
+                  std::chrono::microseconds grace, progress& shown) {
   constexpr int show_interval_ms = 200;
   int signals_taken = 0;
   while (!node.finished()) {
@@ -42,6 +43,7 @@ void wait_for_end(actors::node& node, front::door* door, const signals& stop, st
       if (++signals_taken == 1) {
         spdlog::info("finishing what was read, for at most {:.1f} s; a second signal stops at once",
                      core::seconds{grace}.count());
+        if (scaling != nullptr) scaling->stop();
         if (door != nullptr) door->stop_jobs();
       }
       node.shut_down(signals_taken == 1 ? grace : std::chrono::microseconds{0});
@@ -169,8 +171,20 @@ int run_pipeline(const pipeline_arguments& args, const std::optional<std::string
     }
   }
 
+  std::unique_ptr<head_scaling> scaling;
+  if (wanted_role && config.scaling && config.scaling->enabled) {
+    auto started = head_scaling::start(*topology, args.topology, running);
+    if (!started) {
+      report({place_error(*topology, started.error())});
+      const auto code = started.error().code;
+      return code == core::errc::bad_config || code == core::errc::unsupported ? exit_bad_config : exit_failed;
+    }
+    scaling = std::move(*started);
+  }
+
   progress shown{args.quiet ? progress::style::none : progress::automatic(), began};
-  wait_for_end(running, door ? &*door : nullptr, stop, config.shutdown.grace, shown);
+  wait_for_end(running, door ? &*door : nullptr, scaling.get(), stop, config.shutdown.grace, shown);
+  scaling.reset();
   if (door) door->close(door_grace);
   const auto report = running.report();
   const auto code = report_end(args, report, core::clock::now() - began);

@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <string_view>
 #include <utility>
 
+#include "actors/reachable_address.hpp"
 #include "cli/command.hpp"
 
 namespace penstock::cli {
@@ -19,6 +21,15 @@ tl::expected<std::unique_ptr<metrics::server>, int> serve_metrics(const std::str
   }
   spdlog::info("metrics on port {}", (*listening)->port());
   return std::move(*listening);
+}
+
+std::string metrics_address(const std::string& address, std::uint16_t port, const std::string& peer) {
+  constexpr std::string_view scheme = "tcp://";
+  const auto bound = fmt::format("{}{}:{}", scheme, address.substr(0, address.rfind(':')), port);
+  auto reached = actors::reachable_address(bound, peer);
+  if (reached) return reached->substr(scheme.size());
+  spdlog::warn("nobody is told where the metrics are: {}", reached.error().message);
+  return {};
 }
 
 } // namespace penstock::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
@@ -12,5 +13,9 @@ namespace penstock::cli {
 /// been reported.
 [[nodiscard]] tl::expected<std::unique_ptr<metrics::server>, int> serve_metrics(const std::string& address,
                                                                                 metrics::server_callbacks callbacks);
+
+/// HOST:PORT of what is served at `address`, as others reach it: where that means every address of this machine, the
+/// one that it has towards `peer` (`tcp://HOST:PORT`). Empty, with a warning, where there is no way there.
+[[nodiscard]] std::string metrics_address(const std::string& address, std::uint16_t port, const std::string& peer);
 
 } // namespace penstock::cli

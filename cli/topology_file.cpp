@@ -9,6 +9,7 @@
 #include "inference/engine.hpp"
 #include "inference/head.hpp"
 #include "kernels/device.hpp"
+#include "scaling/policy/policies.hpp"
 #include "tracking/tracker.hpp"
 
 namespace penstock::cli {
@@ -34,6 +35,7 @@ topology::vocabulary known_words() {
   }
   for (const auto* engine : inference::engines()) words.engines.emplace_back(engine->name());
   for (const auto kind : tracking::tracker_kinds()) words.tracker_kinds.emplace_back(kind);
+  for (const auto policy : scaling::policy_names()) words.policies.emplace_back(policy);
   return words;
 }
 

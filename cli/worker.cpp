@@ -3,11 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/head_client.hpp"
 #include "actors/worker_node.hpp"
 #include "cli/command.hpp"
+#include "cli/event_drain.hpp"
 #include "cli/fleet.hpp"
 #include "cli/frame_buffers.hpp"
 #include "cli/inspect.hpp"
@@ -28,6 +30,8 @@ struct arguments {
   std::string name;
   std::string keys;
   std::string metrics;
+  bool scheduled_events = false;
+  std::string metadata = "http://169.254.169.254";
 };
 
 /// The topology from the file, or from the head; otherwise what the program returns.
@@ -87,22 +91,34 @@ int run_worker(const arguments& args) {
 
   actors::worker_node_options options;
   options.version = PENSTOCK_VERSION;
+  options.metrics = std::make_shared<metrics::registry>(static_cast<std::size_t>(topology->config.metrics.streams));
   options.role = role->role;
   options.name = args.name;
   options.dial = args.head.empty() ? role->dial : args.head;
   options.keys = *keys;
   if (options.dial.empty())
     return bad({core::errc::bad_config, fmt::format("nodes.{}.dial: is missing; or give --head", role->role)});
+  // It tells how it is while it loads its model, too.
+  const auto server = serve_metrics(
+      args.metrics, {[all = options.metrics] { return all->expose(); }, [] { return true; },
+                     [standing = options.standing] { return standing->get() == core::worker_phase::ready; }});
+  if (!server) return server.error();
+  if (*server) options.metrics_address = metrics_address(args.metrics, (*server)->port(), options.dial);
+
   auto worker = actors::worker_node::start(topology->config, options);
   if (!worker) return bad(worker.error());
   spdlog::info("{}: {}", args.name, (*worker)->model_line());
 
   auto& running = **worker;
-  const auto server = serve_metrics(args.metrics, {[&running] { return running.metrics().expose(); },
-                                                   [] { return true; }, [&running] { return running.ready(); }});
-  if (!server) return server.error();
+  std::optional<event_drain> events;
+  if (args.scheduled_events || role->scheduled_events)
+    events.emplace(args.metadata, [&running](std::chrono::microseconds grace) { running.leave(grace); });
   wait_for_end(running, stop, topology->config.shutdown.grace);
   const auto refusal = running.refusal();
+  if (refusal.empty() && events && events->is_wished() && events->see_through(stop)) {
+    spdlog::warn("the machine stays; to be started again");
+    return exit_failed;
+  }
   if (refusal.empty()) return exit_done;
   fmt::print(stderr, "the head refuses this worker: {}\n", refusal);
   return exit_bad_config;
@@ -129,6 +145,11 @@ void add_worker(CLI::App& app, int& exit) {
   command->add_option("--keys", args->keys, "Folder of keys, where the topology comes from the head")
       ->type_name("FOLDER");
   command->add_option("--metrics", args->metrics, "Serve /metrics, /healthz and /readyz here")->type_name("HOST:PORT");
+  command->add_flag("--scheduled-events", args->scheduled_events,
+                    "Leave in time when Azure is to take this machine away, as `scheduled_events: true` of the role");
+  command->add_option("--metadata", args->metadata, "Azure's metadata service")
+      ->type_name("URL")
+      ->capture_default_str();
   command->callback([args, file, head, &exit] {
     if (file->count() == 0 && head->count() == 0) throw CLI::RequiredError("FILE or --head");
     exit = run_worker(*args);

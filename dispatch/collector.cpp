@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <deque>
 #include <functional>
 #include <string>
 #include <utility>
@@ -66,10 +65,10 @@ struct collector::stream_state {
   core::stream_id id;
   stream_policy policy = stream_policy::lossless;
   ledger books;
-  window<segment_state> segments;       ///< by number
-  std::uint64_t refused_at_end = 0;     ///< frames outside of segments behind all that are open
-  std::deque<core::frame_result> ready; ///< live: in order, waiting for room in the sinks' window
-  std::deque<mark> marks;               ///< lossless: waiting for the sinks; fewer than there are unacknowledged frames
+  window<segment_state> segments;   ///< by number
+  std::uint64_t refused_at_end = 0; ///< frames outside of segments behind all that are open
+  window<core::frame_result> ready; ///< live: in order, waiting for room in the sinks' window
+  window<mark> marks;               ///< lossless: waiting for the sinks; fewer than there are unacknowledged frames
   std::uint64_t next_seq = 0;
   std::uint64_t delivered_before = 0; ///< seq; by an earlier life
   std::uint64_t emitted = 0;

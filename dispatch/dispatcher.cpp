@@ -47,7 +47,7 @@ void dispatcher::segment_opened(core::stream_id stream, std::uint64_t number, co
   segment_state g;
   g.codec = std::move(codec);
   g.touched = now;
-  if (state_->deadline) g.cut = core::drop_reason::shutdown;
+  if (state_->deadline) s->cut(g, core::drop_reason::shutdown);
   s->segments.push_back(std::move(g));
 }
 
@@ -102,7 +102,7 @@ void dispatcher::segment_closed(core::stream_id stream, std::uint64_t number, co
   auto& g = s->segments[number];
   if (g.closed) return;
   if (g.leased() && !g.cut) out.emplace_back(send_close{g.holder, state_->id_of(*s, number)});
-  g.closed = now;
+  s->close(g, now);
   state_->finish_if_done(*s, number);
 }
 
@@ -249,15 +249,18 @@ void dispatcher::tick(core::time_point now, actions& out) {
     return;
   }
   state_->expire(now, out);
+  bool leaving = false;
   state_->streams.for_each([&](stream_state& s) {
-    if (s.segments.empty()) return;
+    leaving = leaving || s.leaving;
+    if (!s.waits()) return;
+    state_->check_leases(s, now, out);
     switch (s.limits.policy) {
     case stream_policy::live: state_->shed_old(s, now, out); break;
     case stream_policy::lossless: state_->unblock(s, now, out); break;
     case stream_policy::request: state_->drop_overdue(s, now, out); break;
     }
   });
-  state_->forget_leaving();
+  if (leaving) state_->forget_leaving();
   state_->place_waiting(now, out);
 }
 
@@ -292,6 +295,19 @@ stream_load dispatcher::load_of(core::stream_id stream) const noexcept {
     if (state_->needs_worker(g)) ++load.waiting;
   load.segments = s->segments.size();
   return load;
+}
+
+waiting_load dispatcher::waiting() const noexcept {
+  waiting_load all;
+  state_->streams.for_each([&](const stream_state& s) {
+    for (const auto& g : s.segments) {
+      if (!state_->needs_worker(g)) continue;
+      ++all.segments;
+      all.frames += g.kept.sums().pending;
+      if (const auto since = g.kept.pending_since(); since && (!all.since || *since < *all.since)) all.since = since;
+    }
+  });
+  return all;
 }
 
 std::size_t dispatcher::count_streams() const noexcept { return state_->streams.size(); }

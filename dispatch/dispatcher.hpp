@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/error.hpp"
@@ -36,6 +37,13 @@ struct stream_load {
   std::size_t retained_bytes = 0; ///< of packets
   std::size_t waiting = 0;        ///< segments without a worker
   std::size_t segments = 0;       ///< in the table
+};
+
+/// What no worker holds, of all streams and requests together.
+struct waiting_load {
+  std::size_t segments = 0;
+  std::size_t frames = 0;                ///< wanted ones of them
+  std::optional<core::time_point> since; ///< when the oldest of these frames arrived
 };
 
 /// What workers said that changed nothing. Some of it is natural: they may not know yet that a lease has moved.
@@ -153,6 +161,8 @@ class dispatcher {
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] worker_load load_of(core::worker_id worker) const noexcept;
   [[nodiscard]] stream_load load_of(core::stream_id stream) const noexcept;
+  /// Linear in streams and segments.
+  [[nodiscard]] waiting_load waiting() const noexcept;
   [[nodiscard]] std::size_t count_streams() const noexcept;
   [[nodiscard]] std::size_t waiting_requests() const noexcept;
   [[nodiscard]] const ignored_reports& ignored() const noexcept;

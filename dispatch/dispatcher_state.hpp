@@ -48,6 +48,7 @@ struct stream_state {
   std::int64_t granted = 0;          ///< packets its source may still push
   std::size_t packet_bytes = 0;      ///< running average
   std::vector<std::uint64_t> queue;  ///< heap, oldest first, of lossless segments without a worker
+  std::size_t completed = 0;         ///< segments in the table of which nothing more comes
   core::worker_id place = no_worker; ///< live: its worker; lossless: the last one
   bool in_turn = false;              ///< has its turn among streams with a queue
   bool unplaced = false;             ///< live: among those that wait for a worker with room
@@ -57,6 +58,18 @@ struct stream_state {
   [[nodiscard]] bool live() const noexcept { return limits.policy == stream_policy::live; }
   [[nodiscard]] bool lossless() const noexcept { return limits.policy == stream_policy::lossless; }
   [[nodiscard]] bool request() const noexcept { return limits.policy == stream_policy::request; }
+
+  /// Whether time can change anything: something is waited for, from whomever.
+  [[nodiscard]] bool waits() const noexcept { return sums.pending > 0 || completed > 0; }
+
+  void close(segment_state& g, core::time_point now) noexcept {
+    if (!g.complete()) ++completed;
+    g.closed = now;
+  }
+  void cut(segment_state& g, core::drop_reason reason) noexcept {
+    if (!g.complete()) ++completed;
+    g.cut = reason;
+  }
 };
 
 /// Requests that wait for a worker, the earliest deadline first, older ones first where equal.
@@ -133,6 +146,7 @@ struct dispatcher::state {
   void give_up_all(stream_state& s, core::drop_reason reason, actions& out);
   void move_place(stream_state& s, worker_state* to);
   void expire(core::time_point now, actions& out);
+  void check_leases(stream_state& s, core::time_point now, actions& out);
 
   // pacing.cpp: too much
   void top_up(stream_state& s, actions& out);
@@ -149,7 +163,7 @@ struct dispatcher::state {
   void place_suspects(core::time_point now, actions& out);
   void place_bulk(core::time_point now, actions& out);
   void release_reserved();
-  void check_lease(core::segment_id id, core::time_point now, actions& out);
+  void check_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out);
   bool lease_live(stream_state& s, core::time_point now, actions& out);
   worker_state* choose_place(stream_state& s, const segment_state& g, core::time_point now);
   void retry(stream_state& s, std::uint64_t number, core::time_point now, actions& out);

@@ -141,7 +141,7 @@ void dispatcher::state::give_up(stream_state& s, std::uint64_t number, core::dro
   }
   if (s.request() && g.waiting) stop_waiting(s, number);
   drop_pending(s, number, reason, out);
-  if (!g.cut) g.cut = reason;
+  if (!g.cut) s.cut(g, reason);
   g.waiting = false;
   finish_if_done(s, number);
 }
@@ -151,10 +151,9 @@ void dispatcher::state::give_up_all(stream_state& s, core::drop_reason reason, a
     if (s.segments.contains(n)) give_up(s, n, reason, out);
 }
 
-/// Silent workers, and segments that stand still on workers that are not.
+/// Silent workers.
 void dispatcher::state::expire(core::time_point now, actions& out) {
   std::vector<core::worker_id> silent;
-  std::vector<core::segment_id> held;
   workers.for_each([&](worker_state& w) {
     if (now - w.last_seen > config.lease_timeout) {
       silent.push_back(w.id);
@@ -164,34 +163,37 @@ void dispatcher::state::expire(core::time_point now, actions& out) {
       w.quiet = true;
       workers.update(w);
     }
-    held.insert(held.end(), w.leases.begin(), w.leases.end());
   });
   for (auto id : silent) {
     out.emplace_back(worker_expired{id});
     lose_worker(id, loss::silent, now, out);
   }
-  for (const auto& id : held) check_lease(id, now, out);
 }
 
-void dispatcher::state::check_lease(core::segment_id id, core::time_point now, actions& out) {
+/// Segments that stand still on workers that are not silent. By stream, since whoever looks after a stream has it in
+/// the caches then: with ten thousand of them that is most of what a tick takes.
+void dispatcher::state::check_leases(stream_state& s, core::time_point now, actions& out) {
+  for (auto n = s.segments.first(); n < s.segments.end_number(); ++n)
+    if (s.segments.contains(n) && s.segments[n].leased()) check_lease(s, n, now, out);
+}
+
+void dispatcher::state::check_lease(stream_state& s, std::uint64_t number, core::time_point now, actions& out) {
   /// More packets than any decoder holds back: behind so many a frame must come, even if the segment is still open.
   constexpr std::uint32_t max_reorder = 16;
 
-  auto* s = find(id.stream);
-  auto* g = find(id);
-  if (!g || !g->leased()) return;
+  auto& g = s.segments[number];
   // A request may stand behind others of its worker for as long as its deadline allows; a live stream must move on.
-  const auto patience = s->live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
-  const bool pending = g->kept.sums().pending > 0;
-  if (!pending && !g->complete()) return;
-  const auto due = pending ? g->kept.due_since(max_reorder, g->closed) : g->closed.value_or(g->touched);
-  if (!due || now - std::max(*due, g->touched) <= patience) return;
-  out.emplace_back(revoke{g->holder, id});
+  const auto patience = s.live() ? std::min(config.stall_timeout, config.lease_timeout) : config.stall_timeout;
+  const bool pending = g.kept.sums().pending > 0;
+  if (!pending && !g.complete()) return;
+  const auto due = pending ? g.kept.due_since(max_reorder, g.closed) : g.closed.value_or(g.touched);
+  if (!due || now - std::max(*due, g.touched) <= patience) return;
+  out.emplace_back(revoke{g.holder, id_of(s, number)});
   if (pending) {
-    fail(*s, id.number, "no outcome for " + std::to_string(patience.count()) + " ms", now, out);
+    fail(s, number, "no outcome for " + std::to_string(patience.count()) + " ms", now, out);
   } else {
-    end_lease(*s, *g);
-    finish_if_done(*s, id.number);
+    end_lease(s, g);
+    finish_if_done(s, number);
   }
 }
 

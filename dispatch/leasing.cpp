@@ -272,6 +272,7 @@ void dispatcher::state::finish_if_done(stream_state& s, std::uint64_t number) {
     const auto& front = s.segments.front();
     if (!front.closed || front.leased() || front.kept.sums().pending > 0) break;
     s.segments.pop_front();
+    --s.completed;
   }
   if (s.live() && s.ended && s.segments.empty()) move_place(s, nullptr);
 }

@@ -61,7 +61,7 @@ void dispatcher::state::shed_old(stream_state& s, core::time_point now, actions&
     if (!g.leased()) {
       give_up(s, n, core::drop_reason::shed, out);
     } else if (!g.complete()) {
-      g.cut = core::drop_reason::shed;
+      s.cut(g, core::drop_reason::shed);
       out.emplace_back(send_close{g.holder, id_of(s, n)});
       finish_if_done(s, n);
     }

@@ -63,4 +63,9 @@ std::optional<core::time_point> retained_packets::due_since(std::uint32_t reorde
   return closed_at;
 }
 
+std::optional<core::time_point> retained_packets::pending_since() const {
+  const auto oldest = first_pending();
+  return oldest < packets_.end_number() ? std::optional{packets_[oldest].arrived} : std::nullopt;
+}
+
 } // namespace penstock::dispatch

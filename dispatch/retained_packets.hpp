@@ -59,6 +59,9 @@ class retained_packets {
   [[nodiscard]] std::optional<core::time_point> due_since(std::uint32_t reorder,
                                                           std::optional<core::time_point> closed_at) const;
 
+  /// When the oldest pending frame arrived; nothing if none is pending.
+  [[nodiscard]] std::optional<core::time_point> pending_since() const;
+
   [[nodiscard]] const packet_sums& sums() const noexcept { return sums_; }
   [[nodiscard]] const window<entry>& packets() const noexcept { return packets_; }
   [[nodiscard]] bool truncated() const noexcept { return truncated_; }

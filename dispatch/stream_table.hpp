@@ -20,20 +20,22 @@ namespace penstock::dispatch {
 /// Finding, adding and erasing are O(1) (amortised). Iteration is linear in the streams present; its order depends only
 /// on the calls before it, so a run that is repeated sees the same one. References to an item hold until it is erased.
 /// Nothing may be added or erased during an iteration. Not thread-safe.
-template <class T>
+///
+/// `Id`: of whatever else has ids that are given out once each.
+template <class T, class Id = core::stream_id>
 class stream_table {
  public:
-  [[nodiscard]] T* find(core::stream_id id) noexcept {
-    const auto slot = slot_of(id);
-    return slot == nowhere ? nullptr : rows_[slots_[slot]].second.get();
+  [[nodiscard]] T* find(Id id) noexcept {
+    const auto at = slot_of(id);
+    return at == nowhere ? nullptr : slots_[at].item;
   }
-  [[nodiscard]] const T* find(core::stream_id id) const noexcept {
-    const auto slot = slot_of(id);
-    return slot == nowhere ? nullptr : rows_[slots_[slot]].second.get();
+  [[nodiscard]] const T* find(Id id) const noexcept {
+    const auto at = slot_of(id);
+    return at == nowhere ? nullptr : slots_[at].item;
   }
 
   /// A stream of this id must not be present.
-  T& add(core::stream_id id, T item) {
+  T& add(Id id, T item) {
     assert(!find(id));
     if (2 * (rows_.size() + 1) > slots_.size()) resize(std::max(least_slots, 2 * slots_.size()));
     rows_.emplace_back(id, std::make_unique<T>(std::move(item)));
@@ -42,15 +44,15 @@ class stream_table {
   }
 
   /// Without effect if there is no such stream.
-  void erase(core::stream_id id) {
-    const auto slot = slot_of(id);
-    if (slot == nowhere) return;
-    const auto row = slots_[slot];
+  void erase(Id id) {
+    const auto at = slot_of(id);
+    if (at == nowhere) return;
+    const auto row = slots_[at].row;
     if (row + 1 < rows_.size()) { // the last row takes its place
-      slots_[slot_of(rows_.back().first)] = row;
+      slots_[slot_of(rows_.back().first)].row = row;
       std::swap(rows_[row], rows_.back());
     }
-    vacate(slot);
+    vacate(at);
     rows_.pop_back();
     if (slots_.size() > least_slots && 8 * rows_.size() < slots_.size()) resize(slots_.size() / 2);
   }
@@ -74,35 +76,39 @@ class stream_table {
   static constexpr std::size_t nowhere = SIZE_MAX;
   static constexpr std::uint32_t free = UINT32_MAX;
 
-  [[nodiscard]] std::size_t home_of(core::stream_id id) const noexcept {
-    return std::hash<core::stream_id>{}(id) & (slots_.size() - 1);
+  /// Ids that follow each other share a line of the caches: who came together is often looked after together.
+  [[nodiscard]] std::size_t home_of(Id id) const noexcept {
+    constexpr std::uint32_t neighbours = 4;
+    const auto line = std::hash<Id>{}({id.value / neighbours});
+    return (line * neighbours + id.value % neighbours) & (slots_.size() - 1);
   }
-  [[nodiscard]] std::size_t after(std::size_t slot) const noexcept { return (slot + 1) & (slots_.size() - 1); }
+  [[nodiscard]] std::size_t after(std::size_t at) const noexcept { return (at + 1) & (slots_.size() - 1); }
 
-  [[nodiscard]] std::size_t slot_of(core::stream_id id) const noexcept {
+  [[nodiscard]] std::size_t slot_of(Id id) const noexcept {
     if (slots_.empty()) return nowhere;
-    for (auto slot = home_of(id);; slot = after(slot)) {
-      if (slots_[slot] == free) return nowhere;
-      if (rows_[slots_[slot]].first == id) return slot;
+    for (auto at = home_of(id);; at = after(at)) {
+      if (slots_[at].row == free) return nowhere;
+      if (slots_[at].id == id) return at;
     }
   }
 
   void enter(std::uint32_t row) noexcept {
-    auto slot = home_of(rows_[row].first);
-    while (slots_[slot] != free) slot = after(slot);
-    slots_[slot] = row;
+    const auto& [id, item] = rows_[row];
+    auto at = home_of(id);
+    while (slots_[at].row != free) at = after(at);
+    slots_[at] = {id, row, item.get()};
   }
 
   /// Frees a slot. Those behind it that would no longer be found move up.
   void vacate(std::size_t gap) noexcept {
-    for (auto slot = after(gap); slots_[slot] != free; slot = after(slot)) {
-      const auto home = home_of(rows_[slots_[slot]].first);
+    for (auto at = after(gap); slots_[at].row != free; at = after(at)) {
+      const auto home = home_of(slots_[at].id);
       const auto mask = slots_.size() - 1;
-      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
-      slots_[gap] = slots_[slot];
-      gap = slot;
+      if (((at - home) & mask) < ((at - gap) & mask)) continue;
+      slots_[gap] = slots_[at];
+      gap = at;
     }
-    slots_[gap] = free;
+    slots_[gap] = {};
   }
 
   void resize(std::size_t slots) {
@@ -110,14 +116,22 @@ class stream_table {
     rows.reserve(slots / 2);
     std::move(rows_.begin(), rows_.end(), std::back_inserter(rows));
     rows_ = std::move(rows);
-    slots_.assign(slots, free);
+    slots_.assign(slots, {});
     slots_.shrink_to_fit();
     for (std::uint32_t i = 0; i < rows_.size(); ++i) enter(i);
   }
 
-  using entry = std::pair<core::stream_id, std::unique_ptr<T>>;
-  std::vector<entry> rows_;          ///< without gaps
-  std::vector<std::uint32_t> slots_; ///< open addressing: indices of rows; a power of two of them, at most half in use
+  /// What is needed to find an item is all in one place: with thousands of streams each step on the way is a miss of
+  /// the caches.
+  struct slot {
+    Id id;
+    std::uint32_t row = free;
+    T* item = nullptr;
+  };
+
+  using entry = std::pair<Id, std::unique_ptr<T>>;
+  std::vector<entry> rows_; ///< without gaps
+  std::vector<slot> slots_; ///< open addressing; a power of two of them, at most half in use
 };
 
 } // namespace penstock::dispatch

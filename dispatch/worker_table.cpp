@@ -36,18 +36,9 @@ void worker_ranking::update(position& at, core::worker_id worker, std::optional<
   }
 }
 
-worker_state* worker_table::find(core::worker_id id) noexcept {
-  const auto at = workers_.find(id);
-  return at == workers_.end() ? nullptr : &at->second;
-}
-
-const worker_state* worker_table::find(core::worker_id id) const noexcept {
-  const auto at = workers_.find(id);
-  return at == workers_.end() ? nullptr : &at->second;
-}
-
 void worker_table::add(core::worker_id id, worker_capacity capacity, core::time_point now) {
-  auto& worker = workers_[id];
+  auto& worker = workers_.add(id, {});
+  in_order_.emplace(id, &worker);
   worker.id = id;
   worker.capacity = capacity;
   worker.last_seen = now;
@@ -57,14 +48,14 @@ void worker_table::add(core::worker_id id, worker_capacity capacity, core::time_
 }
 
 void worker_table::remove(core::worker_id id) {
-  const auto at = workers_.find(id);
-  auto& worker = at->second;
+  auto& worker = *workers_.find(id);
   if (worker.capacity.bulk > 0 && !worker.draining) --bulk_workers_;
   if (takes_requests(worker) && !worker.draining) --request_workers_;
   bulk_.update(worker.bulk_position, id, std::nullopt);
   live_.update(worker.live_position, id, std::nullopt);
   requests_.update(worker.request_position, id, std::nullopt);
-  workers_.erase(at);
+  in_order_.erase(id);
+  workers_.erase(id);
 }
 
 void worker_table::update(worker_state& w) {

@@ -10,6 +10,7 @@
 #include "core/ids.hpp"
 #include "core/time.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/stream_table.hpp"
 
 namespace penstock::dispatch {
 
@@ -49,8 +50,8 @@ class worker_table {
   /// `most_requests`: that a worker has at a time.
   explicit worker_table(std::uint32_t most_requests) noexcept : most_requests_{most_requests} {}
 
-  worker_state* find(core::worker_id id) noexcept;
-  [[nodiscard]] const worker_state* find(core::worker_id id) const noexcept;
+  worker_state* find(core::worker_id id) noexcept { return workers_.find(id); }
+  [[nodiscard]] const worker_state* find(core::worker_id id) const noexcept { return workers_.find(id); }
 
   void add(core::worker_id id, worker_capacity capacity, core::time_point now);
   void remove(core::worker_id id);
@@ -78,11 +79,12 @@ class worker_table {
 
   template <class F>
   void for_each(F&& f) {
-    for (auto& [_, worker] : workers_) f(worker);
+    for (auto& [_, worker] : in_order_) f(*worker);
   }
 
  private:
-  std::map<core::worker_id, worker_state> workers_; ///< those that are in: ids are never used again
+  stream_table<worker_state, core::worker_id> workers_; ///< those that are in
+  std::map<core::worker_id, worker_state*> in_order_;
   std::uint32_t most_requests_;
   std::uint32_t bulk_workers_ = 0;    ///< that take lossless segments at all
   std::uint32_t request_workers_ = 0; ///< that take anything

@@ -27,18 +27,29 @@ constexpr std::size_t most_errands = 256;
 
 class process final : public gateway::node_api {
  public:
-  process(actors::node& node, std::function<void()> drain) : node_{node}, drain_{std::move(drain)} {}
+  process(actors::node& node, std::string role, std::string name, std::function<void()> drain)
+      : node_{node}, self_{{}, {{"role", std::move(role)}, {"name", std::move(name)}}}, drain_{std::move(drain)} {}
 
   std::string metrics() override { return node_.metrics().expose(); }
   bool healthy() override { return !node_.report().failure.has_value(); }
   bool ready() override { return node_.ready(); }
+  std::vector<gateway::target_view> targets() override {
+    std::vector all{self_};
+    for (const auto& worker : node_.report().workers)
+      if (!worker.metrics.empty()) all.push_back({worker.metrics, {{"role", worker.role}, {"name", worker.name}}});
+    return all;
+  }
   void drain(gateway::completion<std::monostate> done) override {
     drain_();
     done(std::monostate{});
   }
+  void drain_worker(const std::string& name, gateway::completion<gateway::change> done) override {
+    done(node_.drain_worker(name) ? gateway::change::done : gateway::change::no_such);
+  }
 
  private:
   actors::node& node_;
+  gateway::target_view self_;
   std::function<void()> drain_;
 };
 
@@ -77,19 +88,23 @@ class job_house {
 } // namespace
 
 struct door::impl {
-  impl(const topology::config& config, const topology::node_config& role)
-      : topology{config}, place{fmt::format("nodes.{}.http", role.role)}, options{http_options_of(config, role.http)} {}
+  impl(const topology::config& config, const topology::node_config& role_with)
+      : topology{config}, role{role_with.role}, place{fmt::format("nodes.{}.http", role)}, options{http_options_of(
+                                                                                               config,
+                                                                                               role_with.http)} {}
 
   const topology::config& topology;
+  std::string role;
   std::string place; ///< in the topology
   gateway::options options;
   gateway::event_hub events;
 
   // Behind the node.
   struct parts {
-    parts(actors::node& node, const topology::config& topology, const std::string& version, std::function<void()> drain)
-        : health{node, std::move(drain)}, detect{node, helpers}, streams{node, topology, helpers}, state{node, topology,
-                                                                                                         version} {}
+    parts(actors::node& node, const topology::config& topology, const std::string& role, const std::string& name,
+          const std::string& version, std::function<void()> drain)
+        : health{node, role, name, std::move(drain)}, detect{node, helpers}, streams{node, topology, helpers},
+          state{node, topology, version} {}
 
     errands helpers{helper_threads, most_errands};
     process health;
@@ -123,7 +138,7 @@ core::expected<void> door::open(actors::node& node, const std::string& name, con
     if (!stores) return core::fail("jobs", stores.error());
     queue = std::make_shared<jobs::job_queue>(std::move(*stores), rules);
   }
-  auto& behind = impl_->behind.emplace(node, impl_->topology, version, std::move(drain));
+  auto& behind = impl_->behind.emplace(node, impl_->topology, impl_->role, name, version, std::move(drain));
   if (queue) behind.jobs.emplace(node, impl_->topology, std::move(queue), name, impl_->events);
   gateway::api api;
   api.node = &behind.health;

@@ -31,4 +31,6 @@ void node_pipeline::cancel(const std::string& stream_id) {
   node_.remove_guest({stream_id, true, [](actors::guest_left) {}});
 }
 
+void node_pipeline::expect(std::uint64_t jobs) { node_.tell_jobs_waiting(jobs); }
+
 } // namespace penstock::front

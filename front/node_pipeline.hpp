@@ -14,6 +14,7 @@ class node_pipeline final : public pipeline {
 
   void start(job_run run) override;
   void cancel(const std::string& stream_id) override;
+  void expect(std::uint64_t jobs) override;
 
  private:
   actors::node& node_;

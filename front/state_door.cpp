@@ -33,8 +33,9 @@ void state_door::state(std::stop_token, gateway::completion<gateway::state_view>
   for (const auto& worker : report.workers) {
     gateway::worker_view w;
     w.name = worker.name;
+    w.role = worker.role;
     const bool silent = worker.heard && *worker.heard > core::seconds{5};
-    w.state = worker.draining ? "draining" : (silent ? "silent" : "working");
+    w.state = silent ? "silent" : worker.phase == core::worker_phase::ready ? "working" : core::to_string(worker.phase);
     w.stages = worker.stages;
     w.device = worker.heard ? "" : fixed_.device;
     const auto share = [](std::uint32_t used, std::uint32_t of) {

@@ -217,13 +217,14 @@ struct account_view {
 
 struct worker_view {
   std::string name;
-  std::string state; ///< working, draining, silent: one word
+  std::string state; ///< warming, working, draining, silent: one word
   std::vector<std::string> stages;
   std::string device;
   double load = 0; ///< 0 to 1
   std::uint32_t leases = 0;
   std::uint32_t credit = 0;
   core::seconds heard{0}; ///< since its last message
+  std::string role{};     ///< of the topology's nodes
 };
 
 struct stage_view {
@@ -256,15 +257,24 @@ class state_api {
 
 // -- health, metrics, drain
 
+/// Where metrics are served.
+struct target_view {
+  std::string address; ///< HOST:PORT; empty: this door
+  std::map<std::string, std::string> labels;
+};
+
 /// The process. Always there.
 class node_api {
  public:
   virtual ~node_api() = default;
-  virtual std::string metrics() = 0; ///< Prometheus text; quick, for it is made on the gateway's thread
-  virtual bool healthy() = 0;        ///< nothing has failed
-  virtual bool ready() = 0;          ///< takes work
+  virtual std::string metrics() = 0;              ///< Prometheus text; quick, for it is made on the gateway's thread
+  virtual bool healthy() = 0;                     ///< nothing has failed
+  virtual bool ready() = 0;                       ///< takes work
+  virtual std::vector<target_view> targets() = 0; ///< this process and those that work for it; quick
   /// Stops taking work and ends when what was taken is finished. `done` when that has begun.
   virtual void drain(completion<std::monostate> done) = 0;
+  /// Has a worker finish what it has and leave. `done` when it was asked to.
+  virtual void drain_worker(const std::string& name, completion<change> done) = 0;
 };
 
 class event_hub;

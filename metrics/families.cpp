@@ -87,6 +87,66 @@ constexpr std::array all_families{
                 "Jobs that became dead letters: their input cannot be worked on (the error's name), their attempts are "
                 "used up (attempts), their workers were lost too often (lost)"},
     family_info{"penstock_jobs_duration_seconds", "histogram", "", "From a job's acceptance to its result"},
+    family_info{
+        "penstock_worker_state", "gauge", "role,state",
+        "1 for where this worker is in its life, as it says itself: it loads its model (warming), works (ready), "
+        "or takes nothing new (draining)"},
+    family_info{"penstock_pool_arrived_items_total", "counter", "role",
+                "Frames of live streams and pictures of requests that came for workers, whatever became of them"},
+    family_info{"penstock_pool_finished_items_total", "counter", "role",
+                "Items that workers finished, also those of files and jobs",
+                "what the role's last stage has done, summed over all its workers as they tell it"},
+    family_info{
+        "penstock_pool_late_items_total", "counter", "role",
+        "Items that came and had no result within the objective (`scaling.objective`): delivered later, or given "
+        "up because there was no room (shed, past their deadline, refused as overload)"},
+    family_info{"penstock_pool_arrival_rate_items_per_second", "gauge", "role", "How fast items come",
+                "arrived items of the window / window"},
+    family_info{"penstock_pool_service_rate_items_per_second", "gauge", "role",
+                "True processing rate: what one worker finishes in a second of work. The last that was known while "
+                "nothing is done; 0 before",
+                "items finished by ready workers in the window / (utilisation of the role's busiest resource × seconds "
+                "that they were ready)"},
+    family_info{
+        "penstock_pool_utilisation_ratio", "gauge", "role,stage",
+        "Busy share of ready workers' time. Stages on the same resource share it, so it is their sum that ends at "
+        "1",
+        "busy seconds of the stage in the window / Σ over ready workers (seconds × cores, or × lanes for a stage "
+        "on a device)"},
+    family_info{"penstock_pool_bottleneck", "gauge", "role,stage",
+                "1 for the stage that a faster worker would have to do faster, else 0",
+                "of the resource (cores; lanes of the device) with the highest Σ of its stages' utilisation the stage "
+                "with the largest part"},
+    family_info{"penstock_pool_backlog_items", "gauge", "role",
+                "Items that wait for a worker, and what finite files and queued jobs still have",
+                "frames and pictures read and not given to a worker + Σ over finite lossless streams (frames of the "
+                "source, estimated, - frames read) × share that is not sampled out + queued jobs × mean items of the "
+                "jobs done so far"},
+    family_info{"penstock_pool_backlog_seconds", "gauge", "role", "Time in which ready workers would do the backlog",
+                "backlog items / (ready workers × service rate); +Inf where nobody works or the rate is not known"},
+    family_info{"penstock_pool_oldest_waiting_seconds", "gauge", "role",
+                "Age of the oldest item that was read and not given to a worker"},
+    family_info{
+        "penstock_pool_headroom_streams", "gauge", "role", "Live streams that would still find a place",
+        "least of: places for live streams that ready workers have free; (ready workers × service rate - arrival "
+        "rate) / mean rate of a live stream; whole, at least 0"},
+    family_info{"penstock_pool_live_streams", "gauge", "role", "Live streams that need a place, whatever their rate"},
+    family_info{"penstock_pool_streams_per_worker", "gauge", "role",
+                "Places for live streams of one ready worker; 0: not known, or no bound"},
+    family_info{
+        "penstock_pool_workers", "gauge", "role,state",
+        "Workers by where they are in their life: asked for and not heard yet (joining; told where the fleet is "
+        "known), loading their model (warming), ready, draining, gone without a word (lost; for five minutes, or "
+        "until they are back)"},
+    family_info{"penstock_pool_wanted_workers", "gauge", "role", "What scaling last wanted"},
+    family_info{"penstock_scaling_decisions_total", "counter", "role,action",
+                "Decisions: more workers (out), fewer (in), as many (hold), none because signals are missing (frozen)"},
+    family_info{"penstock_scaling_frozen", "gauge", "role",
+                "1 while signals are missing or stale, so that nothing is changed"},
+    family_info{"penstock_scaling_errors_total", "counter", "role,part",
+                "What went wrong with signals (source), policies (policy), instances (fleet)"},
+    family_info{"penstock_scaling_direction_changes_total", "counter", "role",
+                "Decisions for more workers that follow one for fewer, and the other way round"},
 };
 
 const family_info& info_of(std::string_view name) {
@@ -121,17 +181,30 @@ const prometheus::Histogram::BucketBoundaries& job_buckets() {
 
 } // namespace
 
-std::string_view to_string(stage s) noexcept {
+std::string_view to_string(worker_state s) noexcept {
   switch (s) {
-  case stage::decode: return "decode";
-  case stage::preprocess: return "preprocess";
-  case stage::inference: return "inference";
-  case stage::postprocess: return "postprocess";
+  case worker_state::joining: return "joining";
+  case worker_state::warming: return "warming";
+  case worker_state::ready: return "ready";
+  case worker_state::draining: return "draining";
+  case worker_state::lost: return "lost";
   }
   return "unknown";
 }
 
 std::span<const family_info> families() noexcept { return all_families; }
+
+std::string unit_of(const family_info& family) {
+  constexpr std::array<std::string_view, 13> words{"seconds", "bytes",    "ratio",   "frames", "items",
+                                                   "packets", "segments", "results", "images", "messages",
+                                                   "streams", "workers",  "requests"};
+  auto name = family.name;
+  if (name.ends_with("_total")) name.remove_suffix(6);
+  if (name.ends_with("_items_per_second")) return "items/s";
+  for (const auto word : words)
+    if (name.ends_with(word) && name[name.size() - word.size() - 1] == '_') return std::string{word};
+  return "1";
+}
 
 struct registry::impl {
   std::size_t max_streams;
@@ -300,6 +373,59 @@ job_series registry::jobs() {
 
 counter registry::jobs_dead(const std::string& reason) {
   return impl_->make_counter("penstock_jobs_dead_total", {{"reason", reason}});
+}
+
+pool_series registry::pool(const std::string& role, std::span<const stage> stages) {
+  const labels with{{"role", role}};
+  pool_series series;
+  series.arrived = impl_->make_counter("penstock_pool_arrived_items_total", with);
+  series.finished = impl_->make_counter("penstock_pool_finished_items_total", with);
+  series.late = impl_->make_counter("penstock_pool_late_items_total", with);
+  series.arrival_rate = impl_->make_gauge("penstock_pool_arrival_rate_items_per_second", with);
+  series.service_rate = impl_->make_gauge("penstock_pool_service_rate_items_per_second", with);
+  for (const auto s : stages) {
+    const labels both{{"role", role}, {"stage", std::string{to_string(s)}}};
+    series.utilisation[static_cast<std::size_t>(s)] = impl_->make_gauge("penstock_pool_utilisation_ratio", both);
+    series.bottleneck[static_cast<std::size_t>(s)] = impl_->make_gauge("penstock_pool_bottleneck", both);
+  }
+  series.backlog = impl_->make_gauge("penstock_pool_backlog_items", with);
+  series.backlog_seconds = impl_->make_gauge("penstock_pool_backlog_seconds", with);
+  series.oldest = impl_->make_gauge("penstock_pool_oldest_waiting_seconds", with);
+  series.headroom = impl_->make_gauge("penstock_pool_headroom_streams", with);
+  series.live_streams = impl_->make_gauge("penstock_pool_live_streams", with);
+  series.streams_per_worker = impl_->make_gauge("penstock_pool_streams_per_worker", with);
+  for (const auto s : all_worker_states) {
+    series.workers[static_cast<std::size_t>(s)] =
+        impl_->make_gauge("penstock_pool_workers", {{"role", role}, {"state", std::string{to_string(s)}}});
+  }
+  return series;
+}
+
+scaling_series registry::scaling(const std::string& role) {
+  const auto labelled = [&](std::string_view family, const char* label, const char* value) {
+    return impl_->make_counter(family, {{"role", role}, {label, value}});
+  };
+  scaling_series series;
+  series.wanted = impl_->make_gauge("penstock_pool_wanted_workers", {{"role", role}});
+  series.out = labelled("penstock_scaling_decisions_total", "action", "out");
+  series.in = labelled("penstock_scaling_decisions_total", "action", "in");
+  series.hold = labelled("penstock_scaling_decisions_total", "action", "hold");
+  series.frozen_decisions = labelled("penstock_scaling_decisions_total", "action", "frozen");
+  series.frozen = impl_->make_gauge("penstock_scaling_frozen", {{"role", role}});
+  series.source_errors = labelled("penstock_scaling_errors_total", "part", "source");
+  series.policy_errors = labelled("penstock_scaling_errors_total", "part", "policy");
+  series.fleet_errors = labelled("penstock_scaling_errors_total", "part", "fleet");
+  series.direction_changes = impl_->make_counter("penstock_scaling_direction_changes_total", {{"role", role}});
+  return series;
+}
+
+phase_series registry::worker_phase(const std::string& role) {
+  phase_series series;
+  for (const auto p : core::all_worker_phases) {
+    series[static_cast<std::size_t>(p)] =
+        impl_->make_gauge("penstock_worker_state", {{"role", role}, {"state", std::string{to_string(p)}}});
+  }
+  return series;
 }
 
 void registry::set_build_info(const std::string& version) {

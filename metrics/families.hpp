@@ -7,24 +7,35 @@
 #include <string_view>
 
 #include "core/result.hpp"
+#include "core/worker_figures.hpp"
 #include "metrics/instruments.hpp"
 
 namespace penstock::metrics {
 
-/// The stages of the path of a frame, as the label `stage` names them.
-enum class stage : unsigned char { decode, preprocess, inference, postprocess };
+using core::all_stages;
+using core::stage; ///< as the label `stage` names them
+using core::to_string;
 
-inline constexpr std::array all_stages{stage::decode, stage::preprocess, stage::inference, stage::postprocess};
+/// Where a worker is in its life, as the label `state` of a pool names it. `joining`: its instance boots or its process
+/// starts, and it has not been heard; `lost`: it went without a word.
+enum class worker_state : unsigned char { joining, warming, ready, draining, lost };
 
-[[nodiscard]] std::string_view to_string(stage s) noexcept;
+inline constexpr std::array all_worker_states{worker_state::joining, worker_state::warming, worker_state::ready,
+                                              worker_state::draining, worker_state::lost};
+
+[[nodiscard]] std::string_view to_string(worker_state s) noexcept;
 
 /// One metric family as documents list it.
 struct family_info {
   std::string_view name;
-  std::string_view type;   ///< counter, gauge or histogram
-  std::string_view labels; ///< comma-separated
-  std::string_view help;   ///< meaning and unit
+  std::string_view type;         ///< counter, gauge or histogram
+  std::string_view labels;       ///< comma-separated
+  std::string_view help;         ///< meaning
+  std::string_view formula = ""; ///< of signals: how it is computed
 };
+
+/// Unit of a family, as its name says it: `seconds`, `bytes`, `items/s`, …; `1` for what is counted in nothing else.
+[[nodiscard]] std::string unit_of(const family_info& family);
 
 /// Every family this program exports, in the order of the exposition.
 [[nodiscard]] std::span<const family_info> families() noexcept;
@@ -119,6 +130,41 @@ struct job_series {
   histogram duration; ///< acceptance → done, in seconds
 };
 
+/// The signals of one role of workers, as its head sees them. See docs/metrics.md.
+struct pool_series {
+  counter arrived;
+  counter finished;
+  counter late;
+  gauge arrival_rate;
+  gauge service_rate;
+  std::array<gauge, all_stages.size()> utilisation; ///< by `stage`; those the role does not run record nothing
+  std::array<gauge, all_stages.size()> bottleneck;  ///< likewise
+  gauge backlog;
+  gauge backlog_seconds;
+  gauge oldest;
+  gauge headroom;
+  gauge live_streams;
+  gauge streams_per_worker;
+  std::array<gauge, all_worker_states.size()> workers; ///< by `worker_state`
+};
+
+/// What decides how many workers of a role there are.
+struct scaling_series {
+  gauge wanted;
+  counter out; ///< decisions, by what was done
+  counter in;
+  counter hold;
+  counter frozen_decisions;
+  gauge frozen;
+  counter source_errors;
+  counter policy_errors;
+  counter fleet_errors;
+  counter direction_changes;
+};
+
+/// Where this process is as a worker: by `core::worker_phase`, 1 for the present one.
+using phase_series = std::array<gauge, core::all_worker_phases.size()>;
+
 /// All metrics of the process: makes series by name, renders the text exposition. Thread-safe. At most `max_streams`
 /// streams have their own series; the rest share the label `other`, so that a scrape stays bounded.
 class registry {
@@ -143,6 +189,11 @@ class registry {
   [[nodiscard]] job_series jobs();
   /// `reason`: why a job is dead, of a fixed set of words.
   [[nodiscard]] counter jobs_dead(const std::string& reason);
+
+  /// Roles are those of the topology. `stages`: those that the role runs.
+  [[nodiscard]] pool_series pool(const std::string& role, std::span<const stage> stages);
+  [[nodiscard]] scaling_series scaling(const std::string& role);
+  [[nodiscard]] phase_series worker_phase(const std::string& role);
 
   /// Records what is running, as `penstock_build_info` and `penstock_model_info` (value 1, facts in labels).
   void set_build_info(const std::string& version);

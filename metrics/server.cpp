@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <future>
+#include <string_view>
 #include <utility>
 
 namespace penstock::metrics {
@@ -27,6 +28,16 @@ int reply(mg_connection* connection, int status, const char* type, const std::st
 int reply_state(mg_connection* connection, bool good, const char* word) {
   return good ? reply(connection, 200, "text/plain", std::string{word} + "\n")
               : reply(connection, 503, "text/plain", "not " + std::string{word} + "\n");
+}
+
+int reply_health(mg_connection* connection, bool good, bool rich) {
+  if (rich) return reply(connection, 200, "application/json", rich_health(good));
+  return reply_state(connection, good, "healthy");
+}
+
+bool asks_for_json(const mg_connection* connection) {
+  const char* accepted = mg_get_header(connection, "Accept");
+  return accepted != nullptr && std::string_view{accepted}.find("application/json") != std::string_view::npos;
 }
 
 /// Connects and hangs up, for a server that looks up only when somebody comes.
@@ -92,7 +103,13 @@ core::expected<std::unique_ptr<server>> server::listen(const std::string& addres
       state.get());
   mg_set_request_handler(
       state->context, "/healthz$",
-      [](mg_connection* c, void* data) { return reply_state(c, impl::of(data).callbacks.healthy(), "healthy"); },
+      [](mg_connection* c, void* data) {
+        return reply_health(c, impl::of(data).callbacks.healthy(), asks_for_json(c));
+      },
+      state.get());
+  mg_set_request_handler(
+      state->context, "/healthz/rich$",
+      [](mg_connection* c, void* data) { return reply_health(c, impl::of(data).callbacks.healthy(), true); },
       state.get());
   mg_set_request_handler(
       state->context, "/readyz$",

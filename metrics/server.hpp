@@ -12,9 +12,15 @@ namespace penstock::metrics {
 /// What the endpoints answer with. Called on the server's own thread; must be thread-safe.
 struct server_callbacks {
   std::function<std::string()> metrics; ///< body of /metrics
-  std::function<bool()> healthy;        ///< /healthz: 200 or 503
+  std::function<bool()> healthy;        ///< /healthz: 200 or 503; /healthz/rich: 200, and what it is in the body
   std::function<bool()> ready;          ///< /readyz: 200 or 503
 };
+
+/// The body of rich health, as scale sets of machines read it: whatever is not 200 they count as unknown, and may
+/// repair.
+[[nodiscard]] constexpr const char* rich_health(bool healthy) noexcept {
+  return healthy ? R"({"ApplicationHealthState":"Healthy"})" : R"({"ApplicationHealthState":"Unhealthy"})";
+}
 
 /// A small HTTP server for /metrics, /healthz and /readyz. Stops when destroyed.
 class server {

@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 jobs=$(nproc)
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true # other clones of this repository share what was compiled
 step() { printf '\n==== %s (%s s since the start)\n' "$1" "$SECONDS"; }
 
 configure_and_build() {

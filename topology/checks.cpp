@@ -13,6 +13,7 @@
 
 #include "topology/check_http.hpp"
 #include "topology/check_nodes.hpp"
+#include "topology/check_scaling.hpp"
 #include "topology/expand.hpp"
 #include "topology/findings.hpp"
 #include "topology/source_uri.hpp"
@@ -166,11 +167,6 @@ void check_jobs(const config& c, const findings& find) {
   }
 }
 
-/// Keys of the contract that need commands which this version does not have.
-void note_later_parts(const config& c, const findings& find) {
-  if (c.scaling) find.note("scaling", "this version does not start or stop machines");
-}
-
 } // namespace
 
 void check(const config& c, bool check_files, read_context& context) {
@@ -188,7 +184,7 @@ void check(const config& c, bool check_files, read_context& context) {
   check_nodes(c, find);
   check_http(c, check_files, find);
   check_jobs(c, find);
-  note_later_parts(c, find);
+  check_scaling(c, check_files, find);
 }
 
 } // namespace penstock::topology

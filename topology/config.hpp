@@ -9,6 +9,7 @@
 #include "topology/limits_config.hpp"
 #include "topology/nodes_config.hpp"
 #include "topology/results_config.hpp"
+#include "topology/scaling_config.hpp"
 #include "topology/stages_config.hpp"
 #include "topology/streams_config.hpp"
 

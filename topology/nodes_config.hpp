@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "topology/streams_config.hpp"
+
 namespace penstock::topology {
 
 enum class stage : std::uint8_t { source, decode, preprocess, inference, postprocess, collector };
@@ -57,6 +59,7 @@ struct node_config {
   std::string http{};   ///< ADDRESS:PORT of the gateway; empty: none
   ingest_config ingest{};
   scale_config scale{};
+  bool scheduled_events = false; ///< its machines drain when Azure announces that it takes them away
   link_config link{};
 
   bool operator==(const node_config&) const = default;
@@ -64,6 +67,7 @@ struct node_config {
 
 struct metrics_config {
   std::string listen{}; ///< ADDRESS:PORT of /metrics, /healthz and /readyz; empty: off
+  int streams = 1000;   ///< most that have series of their own
 
   bool operator==(const metrics_config&) const = default;
 };
@@ -78,7 +82,6 @@ struct security_config {
 
 enum class queue_kind : std::uint8_t { sqlite, nats, azure };
 enum class blobs_kind : std::uint8_t { local, azure };
-enum class fleet_kind : std::uint8_t { advise, process, vmss, exec };
 
 struct job_queue_config {
   queue_kind kind = queue_kind::sqlite;
@@ -105,12 +108,6 @@ struct jobs_config {
   std::int64_t spool_bytes = 64LL << 30U; ///< of inputs in it
 
   bool operator==(const jobs_config&) const = default;
-};
-
-struct scaling_config {
-  fleet_kind fleet = fleet_kind::advise;
-
-  bool operator==(const scaling_config&) const = default;
 };
 
 } // namespace penstock::topology

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -180,6 +181,22 @@ shape_of<std::int64_t> whole_quantity(const quantity& q, std::int64_t least, std
                              .schema = q.schema()});
 }
 
+/// `HH:MM`, as minutes.
+std::optional<std::chrono::minutes> parse_clock(std::string_view s, int most_hours) {
+  constexpr std::size_t digits = 2;
+  if (s.size() != 2 * digits + 1 || s[digits] != ':') return std::nullopt;
+  if (s.find_first_not_of("0123456789:") != std::string_view::npos) return std::nullopt;
+  const auto hours = parse_all<int>(s.substr(0, digits));
+  const auto minutes = parse_all<int>(s.substr(digits + 1));
+  if (!hours || !minutes || *minutes > 59) return std::nullopt;
+  const auto total = std::chrono::hours{*hours} + std::chrono::minutes{*minutes};
+  return total <= std::chrono::hours{most_hours} ? std::optional{total} : std::nullopt;
+}
+
+std::string print_clock(std::chrono::minutes value) {
+  return fmt::format("{:02}:{:02}", value.count() / 60, value.count() % 60);
+}
+
 class per_channel_shape final : public shape<std::array<float, 3>> {
  public:
   bool read(const node& n, const std::string& path, std::array<float, 3>& out, read_context& context) const override {
@@ -281,6 +298,31 @@ shape_of<duration> time_span(duration least) {
                          .print = [](const duration& v) { return times.print(v.count()); },
                          .allowed = fmt::format("a time such as 4ms, 3s or 5min, from {}", times.print(least.count())),
                          .schema = times.schema()});
+}
+
+shape_of<std::chrono::minutes> time_of_day() {
+  return make<std::chrono::minutes>(
+      {.parse = [](std::string_view s) { return parse_clock(s, 24); },
+       .print = print_clock,
+       .allowed = "a time of day such as 08:30, up to 24:00",
+       .schema = {{"type", "string"}, {"pattern", "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"}}});
+}
+
+shape_of<std::chrono::minutes> utc_offset() {
+  return make<std::chrono::minutes>(
+      {.parse = [](std::string_view s) -> std::optional<std::chrono::minutes> {
+         if (s == "Z") return std::chrono::minutes{0};
+         if (!s.starts_with('+') && !s.starts_with('-')) return std::nullopt;
+         const auto size = parse_clock(s.substr(1), 14);
+         return size && s.front() == '-' ? std::optional{-*size} : size;
+       },
+       .print =
+           [](std::chrono::minutes v) {
+             if (v.count() == 0) return std::string{"Z"};
+             return fmt::format("{}{}", v.count() < 0 ? '-' : '+', print_clock(v.count() < 0 ? -v : v));
+           },
+       .allowed = "Z, or an offset such as +02:00",
+       .schema = {{"type", "string"}, {"pattern", "^(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"}}});
 }
 
 shape_of<std::int64_t> byte_count(std::int64_t least, std::int64_t most) {

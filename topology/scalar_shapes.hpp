@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -56,6 +57,12 @@ namespace penstock::topology {
 
 /// `4ms`, `3s`, `5min`.
 [[nodiscard]] shape_of<duration> time_span(duration least);
+
+/// `HH:MM`, up to `24:00`.
+[[nodiscard]] shape_of<std::chrono::minutes> time_of_day();
+
+/// `+HH:MM`, `-HH:MM` or `Z`, up to 14 hours.
+[[nodiscard]] shape_of<std::chrono::minutes> utc_offset();
 
 /// `64MiB`.
 [[nodiscard]] shape_of<std::int64_t> byte_count(std::int64_t least,

@@ -6,6 +6,7 @@
 #include "topology/http_table.hpp"
 #include "topology/make_shapes.hpp"
 #include "topology/scalar_shapes.hpp"
+#include "topology/scaling_table.hpp"
 
 namespace penstock::topology {
 namespace {
@@ -206,7 +207,9 @@ auto limits() {
 auto metrics() {
   auto s = object<metrics_config>();
   s->add("listen", &metrics_config::listen, host_port(),
-         "Address of `/metrics`, `/healthz` and `/readyz`; `\"\"`: off.");
+         "Address of `/metrics`, `/healthz` and `/readyz`; `\"\"`: off.")
+      .add("streams", &metrics_config::streams, whole(1, 1'000'000),
+           "Most streams that have series of their own, the first that appear; the others share the label `other`.");
   return s;
 }
 
@@ -258,6 +261,10 @@ auto role() {
       .add("ingest", &node_config::ingest, std::make_shared<short_form_shape<ingest_config>>("listen", ingest()),
            "Where programs push video; the address alone is enough. See [the protocol](protocol.md).")
       .add("scale", &node_config::scale, scale, "How many machines the role may have.")
+      .add(
+          "scheduled_events", &node_config::scheduled_events, boolean(),
+          "Workers of the role ask Azure's metadata service, and drain in time when their machine is to be taken away. "
+          "See [Scaling](scaling.md#how-a-worker-leaves).")
       .add("link", &node_config::link, link, "What the first role of a cut sends to the second.");
   return s;
 }
@@ -300,17 +307,6 @@ auto jobs() {
   return s;
 }
 
-auto scaling() {
-  auto s = object<scaling_config>();
-  s->add("fleet", &scaling_config::fleet,
-         choice<fleet_kind>({{"advise", fleet_kind::advise},
-                             {"process", fleet_kind::process},
-                             {"vmss", fleet_kind::vmss},
-                             {"exec", fleet_kind::exec}}),
-         "What starts and stops machines; `advise` only says what it would do.");
-  return s;
-}
-
 std::unique_ptr<const object_shape<config>> make_config_shape() {
   auto s = std::make_unique<object_shape<config>>();
   s->add("pipeline", &config::pipeline, name(), "Name of the pipeline in metrics and logs.")
@@ -339,9 +335,8 @@ std::unique_ptr<const object_shape<config>> make_config_shape() {
       .add("security", &config::security, security(), "Keys of the links between machines.")
       .add("jobs", &config::jobs, std::make_shared<optional_shape<jobs_config>>(shape_of<jobs_config>{jobs()}),
            "Durable jobs.")
-      .add("scaling", &config::scaling,
-           std::make_shared<optional_shape<scaling_config>>(shape_of<scaling_config>{scaling()}),
-           "How many machines run.");
+      .add("scaling", &config::scaling, std::make_shared<optional_shape<scaling_config>>(scaling_shape()),
+           "How many machines run. See [its manual](scaling.md).");
   return s;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,16 +17,18 @@
 #include "core/packet.hpp"
 #include "core/result.hpp"
 #include "core/tensor.hpp"
+#include "core/worker_figures.hpp"
 
 /// What travels between the machines of a topology. docs/protocol.md describes how it looks on the wire.
 namespace penstock::transport {
 
 /// Version of the protocol: both ends of a link must have the same.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 // -- joining ----------------------------------------------------------------------------------------------------------
 
-/// The first message of whoever dials.
+/// The first message of whoever dials. A worker that still loads its model says one with `warming`, and another when it
+/// can work.
 struct hello {
   std::uint32_t version = protocol_version;
   std::string software;            ///< "penstock 0.1.0", for logs
@@ -39,6 +42,8 @@ struct hello {
   /// What this process was before, in which life of the head (0: nothing): it is alive, so what it had did not kill it.
   core::worker_id former;
   std::uint32_t former_epoch = 0;
+  std::string metrics;  ///< HOST:PORT where its metrics are served, as others reach it; empty: nowhere
+  bool warming = false; ///< it is there, and takes nothing yet
   bool operator==(const hello&) const = default;
 };
 
@@ -69,8 +74,9 @@ struct directory {
   bool operator==(const directory&) const = default;
 };
 
-/// Sent in both directions so that each end knows that the other is alive.
+/// Sent in both directions so that each end knows that the other is alive. A worker tells its head what it has done.
 struct heartbeat {
+  std::optional<core::worker_figures> figures; ///< of a worker
   bool operator==(const heartbeat&) const = default;
 };
 

@@ -128,6 +128,7 @@ void job_runner::reconcile() {
     failing = error.has_value();
     if (report) {
       series_.queued.set(static_cast<double>(report->queued));
+      pipeline_.expect(report->queued);
       series_.expired.add(static_cast<double>(report->lost));
       if (report->buried > 0) metrics_.jobs_dead("lost").add(static_cast<double>(report->buried));
       if (report->told > 0) {

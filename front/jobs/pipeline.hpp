@@ -59,6 +59,9 @@ class pipeline {
 
   /// Ends a run early. Its `ended` still comes; nothing happens where it has come, or for ids that are not known.
   virtual void cancel(const std::string& stream_id) = 0;
+
+  /// So many jobs wait to be started here or elsewhere, when they were last looked over.
+  virtual void expect(std::uint64_t jobs) = 0;
 };
 
 } // namespace penstock::front

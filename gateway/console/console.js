@@ -129,7 +129,7 @@ function seconds(s) {
 const milliseconds = (ms) => (ms < 10000 ? `${number(ms)} ms` : seconds(ms / 1000));
 
 const moods = {
-  running: 'good', working: 'good', done: 'good', failed: 'bad', dead: 'bad', silent: 'bad', connecting: 'warn',
+  running: 'good', working: 'good', done: 'good', failed: 'bad', dead: 'bad', silent: 'bad', connecting: 'warn', warming: 'warn',
   draining: 'warn',
 };
 

@@ -25,6 +25,8 @@ void add_jobs(table& to, const context& with);
 void add_streams(table& to, const context& with);
 void add_events(table& to, const context& with);
 void add_state(table& to, const context& with);
+void add_targets(table& to, const context& with);
+void add_workers(table& to, const context& with);
 void add_console(table& to, const context& with);
 /// Last, for it describes the others.
 void add_openapi(table& to, const context& with);

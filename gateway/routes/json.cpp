@@ -134,8 +134,9 @@ ordered_json to_json(const account_view& a) {
 }
 
 ordered_json to_json(const worker_view& w) {
-  return {{"name", w.name}, {"state", w.state},   {"stages", w.stages}, {"device", w.device},
-          {"load", w.load}, {"leases", w.leases}, {"credit", w.credit}, {"heard_s", rounded(w.heard.count(), 1000)}};
+  return {{"name", w.name},     {"role", w.role},     {"state", w.state},
+          {"stages", w.stages}, {"device", w.device}, {"load", w.load},
+          {"leases", w.leases}, {"credit", w.credit}, {"heard_s", rounded(w.heard.count(), 1000)}};
 }
 
 ordered_json to_json(const stage_view& s) {

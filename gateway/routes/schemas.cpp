@@ -112,6 +112,7 @@ ordered_json schemas() {
                              {"additionalProperties", count("frames")},
                              {"description", "by reason; received = delivered + dropped + in_flight"}}}});
   all["Worker"] = object({{"name", text("of the worker")},
+                          {"role", text("of the topology's nodes")},
                           {"state", text("one word")},
                           {"stages", list({{"type", "string"}})},
                           {"device", text("it computes on")},
@@ -123,6 +124,14 @@ ordered_json schemas() {
                          {"items_per_s", number("frames")},
                          {"utilisation", number("0 to 1")},
                          {"queue", count("frames waiting before it")}});
+  all["Target"] = object({{"targets", list(text("HOST:PORT that serves /metrics"))},
+                          {"labels",
+                           {{"type", "object"},
+                            {"additionalProperties", {{"type", "string"}}},
+                            {"description", "role and name of who serves them"}}}});
+  all["TargetList"] = list(refer("Target"));
+  all["Health"] =
+      object({{"ApplicationHealthState", one_of({"Healthy", "Unhealthy"}, "as health probes of scale sets read it")}});
   all["State"] = object({{"pipeline", text("the topology's name")},
                          {"version", text("of the program")},
                          {"model", text("file name")},

@@ -57,9 +57,10 @@ class access_signature final : public credential {
 /// Tokens of the machine's identity, from the metadata service of its host.
 class managed_identity final : public credential {
  public:
-  managed_identity(std::string endpoint, const std::string& client, std::shared_ptr<http_client> http)
+  managed_identity(const std::string& endpoint, const std::string& client, std::string_view audience,
+                   std::shared_ptr<http_client> http)
       : http_{std::move(http)}, url_{endpoint + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=" +
-                                     percent_encoded("https://storage.azure.com/") +
+                                     percent_encoded(audience) +
                                      (client.empty() ? std::string{} : "&client_id=" + percent_encoded(client))} {}
 
   core::expected<void> sign(http_request& request, system_time now) override {
@@ -189,7 +190,13 @@ std::string string_to_sign(const http_request& request, std::string_view account
 std::shared_ptr<credential> make_credential(const account& from, std::shared_ptr<http_client> http) {
   if (!from.key.empty()) return std::make_shared<shared_key>(from.name, from.key);
   if (!from.signature.empty()) return std::make_shared<access_signature>(from.signature);
-  return std::make_shared<managed_identity>(from.identity_endpoint, from.identity_client, std::move(http));
+  return make_managed_identity(from.identity_endpoint, from.identity_client, "https://storage.azure.com/",
+                               std::move(http));
+}
+
+std::shared_ptr<credential> make_managed_identity(const std::string& endpoint, const std::string& client,
+                                                  std::string_view audience, std::shared_ptr<http_client> http) {
+  return std::make_shared<managed_identity>(endpoint, client, audience, std::move(http));
 }
 
 } // namespace penstock::jobs::azure

@@ -32,6 +32,13 @@ class credential {
 /// The account's key, else its shared access signature, else the machine's managed identity.
 [[nodiscard]] std::shared_ptr<credential> make_credential(const account& from, std::shared_ptr<http_client> http);
 
+/// Tokens of the machine's managed identity for an audience ("https://management.azure.com/"), from the metadata
+/// service at `endpoint`; `client` names a user-assigned identity, or is empty. Kept until five minutes before their
+/// end, which is counted from their coming (`expires_in`), so that the clocks may differ.
+[[nodiscard]] std::shared_ptr<credential> make_managed_identity(const std::string& endpoint, const std::string& client,
+                                                                std::string_view audience,
+                                                                std::shared_ptr<http_client> http);
+
 /// HMAC of SHA-256 (RFC 2104).
 [[nodiscard]] std::string hmac_sha256(std::string_view key, std::string_view text);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
-#include <thread>
 #include <utility>
 
 #include "jobs/azure/xml.hpp"
@@ -13,24 +12,6 @@ namespace {
 
 /// The version of the services' interface that requests are written for.
 constexpr const char* api_version = "2021-12-02";
-
-bool is_passing(int status) {
-  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
-}
-
-/// How long the service wants to be left alone.
-milliseconds wanted_pause(const http_response& answer) {
-  const auto text = answer.header("retry-after");
-  int seconds = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (text.empty()) return milliseconds{0};
-  if (read.ec == std::errc{} && read.ptr == text.data() + text.size())
-    return std::chrono::seconds{std::max(0, seconds)};
-  const auto date = parse_http_date(text);
-  if (date < 0) return milliseconds{0};
-  const auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
-  return std::max(milliseconds{0}, milliseconds{date} - now.time_since_epoch());
-}
 
 std::string code_of(const http_response& answer) {
   const auto code = answer.header("x-ms-error-code");
@@ -54,52 +35,18 @@ tl::unexpected<core::error> refused(std::string_view what, const http_response& 
 
 service::service(std::string endpoint, std::shared_ptr<credential> let_in, std::shared_ptr<http_client> http,
                  retry_rules rules)
-    : endpoint_{std::move(endpoint)}, let_in_{std::move(let_in)}, http_{std::move(http)}, rules_{std::move(rules)} {
-  if (!rules_.pause) rules_.pause = [](milliseconds time) { std::this_thread::sleep_for(time); };
-}
-
-core::expected<http_response> service::call_once(const http_request& plain) {
-  auto request = plain;
-  request.headers.emplace_back("x-ms-version", api_version);
-  if (auto signed_now = let_in_->sign(request, std::chrono::system_clock::now()); !signed_now) {
-    return tl::unexpected{signed_now.error()};
-  }
-  return http_->once(request);
-}
+    : endpoint_{std::move(endpoint)}, let_in_{std::move(let_in)}, http_{std::move(http)}, rules_{std::move(rules)} {}
 
 core::expected<http_response> service::call(std::string method, const std::string& path,
                                             std::vector<std::pair<std::string, std::string>> headers,
                                             std::string body) {
   http_request plain{std::move(method), endpoint_ + path, std::move(headers), std::move(body)};
-  milliseconds waited{0};
-  auto pause = rules_.first;
-  bool refreshed = false;
-  const auto started = std::chrono::steady_clock::now();
-  while (true) {
-    auto answer = call_once(plain);
-    auto wait =
-        pause + milliseconds{static_cast<std::int64_t>(rules_.random() % static_cast<std::uint64_t>(pause.count()))};
-    if (answer) {
-      if ((answer->status == 401 || answer->status == 403) && !refreshed) {
-        refreshed = true;
-        if (let_in_->refresh()) continue;
-      }
-      if (answer->status == 401 || answer->status == 403) return refused(endpoint_, *answer);
-      if (!is_passing(answer->status)) return answer;
-      wait = std::max(wait, wanted_pause(*answer));
-    } else if (answer.error().code != core::errc::unavailable && answer.error().code != core::errc::timeout) {
-      return answer;
-    }
-    const auto spent =
-        std::max(waited, std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started));
-    if (spent + wait > rules_.whole) {
-      if (answer) return refused(endpoint_, *answer);
-      return answer;
-    }
-    rules_.pause(wait);
-    waited += wait;
-    pause = std::min(2 * pause, rules_.longest);
-  }
+  plain.headers.emplace_back("x-ms-version", api_version);
+  auto answer = call_patiently(*http_, *let_in_, plain, rules_,
+                               [](const http_response& each) { return is_passing(each.status); });
+  if (!answer) return answer;
+  if (answer->status == 401 || answer->status == 403 || is_passing(answer->status)) return refused(endpoint_, *answer);
+  return answer;
 }
 
 core::expected<void> service::make(const std::string& path) {

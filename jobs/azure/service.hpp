@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,17 +9,9 @@
 #include "jobs/azure/account.hpp"
 #include "jobs/azure/credential.hpp"
 #include "jobs/azure/http.hpp"
-#include "jobs/ids.hpp"
+#include "jobs/azure/retry.hpp"
 
 namespace penstock::jobs::azure {
-
-struct retry_rules {
-  milliseconds first{100};
-  milliseconds longest{5'000};
-  milliseconds whole{30'000}; ///< nobody is made to wait longer
-  random_bits random = system_random();
-  std::function<void(milliseconds)> pause; ///< empty: sleeps
-};
 
 /// One of an account's services (Blob or Queue): addresses, credential, and requests that are made again while it is
 /// busy or away. What a request asks for may thus be done twice. Thread-safe.
@@ -40,8 +31,6 @@ class service {
   [[nodiscard]] core::expected<void> make(const std::string& path);
 
  private:
-  core::expected<http_response> call_once(const http_request& plain);
-
   std::string endpoint_;
   std::shared_ptr<credential> let_in_;
   std::shared_ptr<http_client> http_;

@@ -19,6 +19,7 @@ LAYERS = {
     "inference": ["core", "kernels"],
     "transport": ["core"],
     "jobs": ["core", "topology"],
+    "scaling": ["core", "dispatch", "metrics", "topology", "jobs"],
     "actors": ["core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs"],
     "gateway": ["core", "metrics"],
     "front": [
@@ -27,7 +28,7 @@ LAYERS = {
     ],
     "cli": [
         "core", "dispatch", "tracking", "kernels", "metrics", "topology", "media", "inference", "transport", "jobs",
-        "actors", "gateway", "front",
+        "actors", "gateway", "front", "scaling",
     ],
 }
 

@@ -33,8 +33,12 @@ class node final : public gateway::node_api {
  public:
   std::string metrics() override { return registry.expose(); }
   bool healthy() override { return true; }
+  std::vector<gateway::target_view> targets() override { return {{}}; }
   bool ready() override { return true; }
   void drain(gateway::completion<std::monostate> done) override { done(std::monostate{}); }
+  void drain_worker(const std::string&, gateway::completion<gateway::change> done) override {
+    done(gateway::change::no_such);
+  }
 
   metrics::registry registry;
 };

@@ -49,6 +49,21 @@ void fields(A& a, ref<A, core::stage_times> v) {
   a(v.decode, v.preprocess, v.inference, v.postprocess);
 }
 template <class A>
+void fields(A& a, ref<A, core::stage_figures> v) {
+  a(v.stage, v.items, v.busy, v.works_on, v.parallel);
+  if constexpr (A::reading) {
+    if (v.busy < v.busy.zero()) a.fail(core::errc::corrupt, "a time that is negative");
+  }
+}
+template <class A>
+void fields(A& a, ref<A, core::worker_figures> v) {
+  a(v.phase, v.stages);
+  if constexpr (A::reading) {
+    if (v.stages.size() > core::all_stages.size())
+      a.fail(core::errc::too_large, fmt::format("figures of {} stages", v.stages.size()));
+  }
+}
+template <class A>
 void fields(A& a, ref<A, core::frame_outcome> v) {
   a(v.id, v.dropped, v.objects, v.width_px, v.height_px, v.times);
   if constexpr (A::reading) {
@@ -84,7 +99,7 @@ void fields(A& a, ref<A, frame_item> v) {
 template <class A>
 void fields(A& a, ref<A, hello> v) {
   a(v.version, v.software, v.role, v.name, v.stages, v.bulk_segments, v.live_streams, v.listen, v.config_digest,
-    v.former, v.former_epoch);
+    v.former, v.former_epoch, v.metrics, v.warming);
 }
 template <class A>
 void fields(A& a, ref<A, welcome> v) {
@@ -99,8 +114,8 @@ void fields(A& a, ref<A, directory> v) {
   a(v.role, v.addresses);
 }
 template <class A>
-void fields(A& a, ref<A, heartbeat>) {
-  a();
+void fields(A& a, ref<A, heartbeat> v) {
+  a(v.figures);
 }
 template <class A>
 void fields(A& a, ref<A, drain> v) {

@@ -18,6 +18,7 @@
 #include "core/packet.hpp"
 #include "core/result.hpp"
 #include "core/tensor.hpp"
+#include "core/worker_figures.hpp"
 #include "transport/wire.hpp"
 #include "transport/wire/scanner.hpp"
 
@@ -30,6 +31,9 @@ inline bool known(core::errc e) { return e <= core::errc::internal; }
 inline bool known(core::element_type t) { return t <= core::element_type::i64; }
 inline bool known(core::pixel_format f) { return f <= core::pixel_format::p010; }
 inline bool known(core::color_matrix m) { return m <= core::color_matrix::bt709; }
+inline bool known(core::stage s) { return s <= core::stage::postprocess; }
+inline bool known(core::worker_phase p) { return p <= core::worker_phase::draining; }
+inline bool known(core::resource r) { return r <= core::resource::device; }
 inline bool known(core::color_range r) { return r <= core::color_range::full; }
 
 /// Bytes to be read, with zeros behind them that may be read, too.

@@ -25,6 +25,7 @@ inline topology::config topology_of(const std::string& text) {
                         .sink_kinds = {"jsonl"},
                         .tracker_kinds = {"none"},
                         .devices = {"cpu"},
+                        .policies = {"rate"},
                         .no_cuda = "this is a test of the CPU"};
   auto loaded = topology::load_text(text, "t.yaml", options);
   INFO((loaded ? "" : to_string(loaded.error().front())));

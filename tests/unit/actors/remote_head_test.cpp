@@ -49,9 +49,12 @@ struct world : deterministic {
   transport::peer_id worker{};
   int left = 0;
   std::string refusal;
+  std::vector<core::worker_phase> phases;
+  std::vector<core::stage_figures> figures{{core::stage::decode, 12, std::chrono::seconds{3}, core::resource::cpu, 4}};
 
   /// `introduced_last`: the link and the stages are there before the worker says what it takes.
-  explicit world(std::size_t queue_messages = 4096, bool introduced_last = false) {
+  /// `attached_last`: the link is there before the model is loaded.
+  explicit world(std::size_t queue_messages = 4096, bool introduced_last = false, bool attached_last = false) {
     transport::hub_options options;
     options.queue_messages = queue_messages;
     hub = *transport::hub::start(std::move(options));
@@ -62,6 +65,7 @@ struct world : deterministic {
     config.hello.stages = {"decode"};
     config.on_left = [this] { ++left; };
     config.on_refused = [this](std::string why) { refusal = std::move(why); };
+    config.on_phase = [this](core::worker_phase phase) { phases.push_back(phase); };
     actor = system.spawn(remote_head, config);
     stages = system.spawn(recording_worker, heard, opened);
     run();
@@ -70,13 +74,25 @@ struct world : deterministic {
       caf::anon_send(actor, worker_credit{{}, 2});
       run();
     };
+    const auto connect = [this] {
+      REQUIRE(hub->dial(address, near.events()));
+      pass_on();
+    };
+    if (attached_last) {
+      connect();
+      const auto said = hello();
+      CHECK(said.warming);
+      CHECK(said.name == "w");
+    }
     if (!introduced_last) introduce();
-    caf::anon_send(actor, attach_worker{stages});
+    attach_worker attached{stages};
+    attached.figures = [this] { return figures; };
+    caf::anon_send(actor, std::move(attached));
     run();
-    REQUIRE(hub->dial(address, near.events()));
-    pass_on();
+    if (!attached_last) connect();
     if (introduced_last) introduce();
     const auto said = hello();
+    CHECK_FALSE(said.warming);
     CHECK(said.name == "w");
     CHECK(said.bulk_segments == 2);
     CHECK(said.live_streams == 3);
@@ -131,6 +147,14 @@ struct world : deterministic {
   void leave(std::chrono::microseconds grace) {
     caf::anon_send(actor, leave_fleet{grace});
     run();
+  }
+  std::optional<core::worker_figures> next_figures() {
+    pass(std::chrono::seconds{1});
+    while (true) {
+      const auto event = far.next();
+      if (const auto* m = std::get_if<link_message>(&event))
+        if (const auto* beat = std::get_if<transport::heartbeat>(m->message.get())) return beat->figures;
+    }
   }
   words said() { return std::exchange(*heard, {}); }
 };
@@ -289,4 +313,54 @@ TEST_CASE("where the head takes no results nothing is lost one by one: the worke
     }
   }
   CHECK(again);
+}
+
+TEST_CASE("a worker tells its head what it has done, and where it is in its life", "[actors][fleet]") {
+  world w;
+  w.welcome();
+  static_cast<void>(w.far.next_message<transport::credit>());
+  CHECK(w.next_figures() == core::worker_figures{core::worker_phase::ready, w.figures});
+  w.lease(3);
+  w.leave(std::chrono::hours{1});
+  CHECK(w.next_figures() == core::worker_figures{core::worker_phase::draining, w.figures});
+  using enum core::worker_phase;
+  CHECK(w.phases == std::vector{warming, ready, draining});
+}
+
+TEST_CASE("a worker is announced while its model loads, and joins once, whatever answers are on their way",
+          "[actors][fleet]") {
+  world w{4096, false, true};
+  w.welcome(); // of the announcement, which is over
+  CHECK_FALSE(w.far.poll(std::chrono::milliseconds{0}));
+  w.welcome();
+  CHECK(w.far.next_message<transport::credit>().segments == 2);
+  w.lease(3);
+  CHECK(w.said() == words{"open 1/3"});
+  using enum core::worker_phase;
+  CHECK(w.phases == std::vector{warming, ready});
+}
+
+TEST_CASE("a worker that leaves while its model loads says bye", "[actors][fleet]") {
+  deterministic d;
+  link_end far, near;
+  const auto head_hub = *transport::hub::start({});
+  const std::shared_ptr<transport::hub> hub = *transport::hub::start({});
+  const auto address = *head_hub->listen("tcp://127.0.0.1:0", far.events(), false);
+  int left = 0;
+  remote_head_config config;
+  config.hub = hub;
+  config.hello.stages = {"decode"};
+  config.on_left = [&left] { ++left; };
+  const auto actor = d.system.spawn(remote_head, config);
+  d.run();
+  REQUIRE(hub->dial(address, near.events()));
+  caf::anon_send(actor, near.next_event<link_up>());
+  d.run();
+  CHECK(far.next_message<transport::hello>().warming);
+  caf::anon_send(actor, leave_fleet{std::chrono::hours{1}});
+  d.run();
+  CHECK(far.next_message<transport::bye>().reason == "not joined");
+  CHECK(left == 1);
+  caf::anon_send_exit(actor, caf::exit_reason::kill);
+  d.run();
 }

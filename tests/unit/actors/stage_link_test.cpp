@@ -521,9 +521,9 @@ TEST_CASE("workers are told who goes on with what they send, until it is gone or
     h.stages = std::move(stages);
     return h;
   };
-  all.add(node(1), hello("a", {"inference", "postprocess"}));
-  all.add(node(2), hello("b", {"inference", "postprocess"}));
-  all.add(node(3), hello("c", {"preprocess", "inference", "postprocess"}));
+  all.add(node(1), hello("a", {"inference", "postprocess"}), {1});
+  all.add(node(2), hello("b", {"inference", "postprocess"}), {2});
+  all.add(node(3), hello("c", {"preprocess", "inference", "postprocess"}), {3});
   const std::vector<std::string> sends_tensors{"decode", "preprocess"};
   CHECK(all.for_sender(sends_tensors) == std::vector<transport::directory>{{"tensors", {"a", "b"}}});
   CHECK(all.for_sender({"decode"}) == std::vector<transport::directory>{{"frames", {"c"}}});

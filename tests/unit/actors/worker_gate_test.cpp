@@ -19,6 +19,8 @@ namespace {
 struct heard_of_gate {
   std::vector<std::string> words;
   std::vector<worker_actor> workers;
+  std::vector<machine_seen> machines;
+  std::vector<core::worker_figures> figures;
 };
 
 gate_outlet::behavior_type recording_head(gate_outlet::pointer, std::shared_ptr<heard_of_gate> to) {
@@ -30,7 +32,15 @@ gate_outlet::behavior_type recording_head(gate_outlet::pointer, std::shared_ptr<
         say("joined " + m.name, m.worker);
         to->workers.push_back(m.handle);
       },
-      [say](const worker_alive& m) { say("alive", m.worker); },
+      [to, say](const machine_seen& m) {
+        say(fmt::format("{} is {}", m.name, core::to_string(m.figures.phase)), m.machine);
+        to->machines.push_back(m);
+      },
+      [say](const machine_gone& m) { say(m.lost ? "machine lost" : "machine gone", m.machine); },
+      [to, say](const worker_alive& m) {
+        say("alive", m.worker);
+        if (m.figures) to->figures.push_back(*m.figures);
+      },
       [say](const worker_leaving& m) { say("leaving", m.worker); },
       [say](const worker_gone& m) { say("gone", m.worker); },
       [say](const worker_returned& m) { say("returned", m.worker); },
@@ -61,7 +71,7 @@ struct dialling {
     m.name = name;
     m.role = role;
     m.config_digest = digest;
-    m.stages = {"decode", "preprocess", "inference", "postprocess"};
+    if (m.stages.empty()) m.stages = {"decode", "preprocess", "inference", "postprocess"};
     m.bulk_segments = 2;
     send(m);
   }
@@ -83,7 +93,7 @@ struct world : deterministic {
     worker_gate_config config;
     config.hub = hub;
     config.epoch = 7;
-    config.roles = {"worker"};
+    config.roles = {"worker", "cpu", "gpu"};
     config.config_digest = "d1";
     config.topology = "pipeline: test";
     config.first_worker = 5;
@@ -164,7 +174,7 @@ TEST_CASE("a role or a topology that do not fit are refused with the reason", "[
   CHECK(digest.reason == "its topology has other stages (digest d2) than the head's (d1)");
   CHECK_FALSE(digest.rejoin);
   CHECK(machine.end.next_message<transport::refused>().reason ==
-        "role \"spectator\" does not join here; those that do: worker");
+        "role \"spectator\" does not join here; those that do: worker, cpu, gpu");
   CHECK(w.words().empty());
 }
 
@@ -186,6 +196,18 @@ TEST_CASE("a worker whose link ends is gone", "[actors][fleet]") {
   }
   w.pass_on();
   CHECK(w.words() == world::said{"joined a 5", "gone 5"});
+}
+
+TEST_CASE("a worker that is to drain is asked to leave, and nobody else", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  w.pass_on();
+  static_cast<void>(machine.end.next_message<transport::welcome>());
+  caf::anon_send(w.gate, drain_worker_now{"nobody"});
+  caf::anon_send(w.gate, drain_worker_now{"a"});
+  w.run();
+  CHECK(machine.end.next_message<transport::drain>().worker == "a");
 }
 
 TEST_CASE("a worker that the head gave up joins anew over the same link, as another", "[actors][fleet]") {
@@ -301,4 +323,102 @@ TEST_CASE("a worker that does not take what it is sent loses its place and may c
   machine.hello("a");
   w.pass_on();
   CHECK(machine.end.next_message<transport::welcome>().worker.value == 6);
+}
+
+TEST_CASE("what a worker has done reaches the head with its heartbeats", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  machine.hello("a");
+  const core::worker_figures figures{core::worker_phase::ready,
+                                     {{core::stage::decode, 12, std::chrono::seconds{3}, core::resource::cpu, 4}}};
+  machine.send(transport::heartbeat{figures});
+  w.pass_on(2);
+  REQUIRE(w.heard->figures.size() == 1);
+  CHECK(w.heard->figures[0] == figures);
+}
+
+TEST_CASE("a worker that loads its model is known, has no leases, and joins when it is ready", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  transport::hello announced;
+  announced.warming = true;
+  announced.metrics = "10.0.0.9:9100";
+  machine.hello("a", "d1", "worker", announced);
+  w.pass_on();
+  CHECK(machine.end.next_message<transport::welcome>().lease_timeout == std::chrono::seconds{3});
+  CHECK(w.words() == world::said{"a is warming 5"});
+  CHECK(w.heard->machines.at(0).metrics == "10.0.0.9:9100");
+  CHECK(w.heard->machines.at(0).role == "worker");
+  machine.send(transport::heartbeat{core::worker_figures{core::worker_phase::warming, {}}});
+  w.pass_on();
+  CHECK(w.words() == world::said{"a is warming 5"});
+  SECTION("it becomes ready") {
+    machine.hello("a");
+    w.pass_on();
+    CHECK(machine.end.next_message<transport::welcome>().worker.value == 6);
+    CHECK(w.words() == world::said{"machine gone 5", "joined a 6"});
+  }
+  SECTION("its process ends") {
+    machine.hub.reset();
+    w.pass_on();
+    CHECK(w.words() == world::said{"machine gone 5"});
+  }
+  SECTION("it is told to leave") {
+    dialling operator_{w.address};
+    operator_.send(transport::hello{});
+    operator_.send(transport::drain{"a"});
+    w.pass_on(2);
+    static_cast<void>(operator_.end.next_message<transport::welcome>());
+    CHECK(machine.end.next_message<transport::drain>().worker == "a");
+    machine.send(transport::bye{"not joined"});
+    w.pass_on();
+    CHECK(operator_.end.next_message<transport::bye>().reason == "not joined");
+    CHECK(w.words() == world::said{"machine gone 5"});
+  }
+  SECTION("another one has its name") {
+    dialling other{w.address};
+    other.hello("a");
+    w.pass_on();
+    CHECK_FALSE(machine.end.next_message<transport::refused>().rejoin);
+    CHECK(w.words() == world::said{"machine gone 5", "joined a 6"});
+  }
+}
+
+TEST_CASE("a worker that loads its model must fit as all others", "[actors][fleet]") {
+  world w;
+  dialling machine{w.address};
+  transport::hello announced;
+  announced.warming = true;
+  machine.hello("a", "d2", "worker", announced);
+  w.pass_on();
+  CHECK_FALSE(machine.end.next_message<transport::refused>().rejoin);
+  CHECK(w.words().empty());
+}
+
+TEST_CASE("machines behind a link tell what they have done, and so do those that wait for them", "[actors][fleet]") {
+  world w;
+  transport::hello of_cpu;
+  of_cpu.stages = {"decode", "preprocess"};
+  dialling cpu{w.address};
+  cpu.hello("c", "d1", "cpu", of_cpu);
+  cpu.send(transport::heartbeat{core::worker_figures{}});
+  w.pass_on(2);
+  CHECK(w.words() == world::said{"c is ready 5"});
+  transport::hello of_gpu;
+  of_gpu.stages = {"inference", "postprocess"};
+  of_gpu.listen = "tcp://127.0.0.1:1";
+  {
+    dialling gpu{w.address};
+    gpu.hello("g", "d1", "gpu", of_gpu);
+    const core::worker_figures figures{
+        core::worker_phase::draining,
+        {{core::stage::inference, 9, std::chrono::seconds{1}, core::resource::device, 3}}};
+    gpu.send(transport::heartbeat{figures});
+    w.pass_on(2);
+    CHECK(w.words() == world::said{"g is ready 6", "joined c 5", "g is draining 6"});
+    CHECK(w.heard->machines.back().figures == figures);
+    CHECK(w.heard->machines.back().role == "gpu");
+  }
+  w.pass_on();
+  CHECK(w.words() == world::said{"machine lost 6"});
 }

@@ -433,3 +433,36 @@ TEST_CASE("limits that cannot work are refused by name") {
   config.attempts = 0;
   CHECK_FALSE(config.validate());
 }
+
+TEST_CASE("what no worker holds is known, of files, live streams and requests together") {
+  desk t;
+  CHECK(t.d.waiting().segments == 0);
+  CHECK_FALSE(t.d.waiting().since);
+  const auto limits = [](stream_policy policy) {
+    stream_limits of;
+    of.policy = policy;
+    return of;
+  };
+  t.add(0, limits(stream_policy::lossless));
+  t.add(1, limits(stream_policy::live));
+  t.add(2, limits(stream_policy::request));
+  const auto begin = t.now;
+  t.whole(0, 0, 3);
+  t.now += 100ms;
+  t.open(0, 1);
+  t.push(0, 1, 2, false); // of which nothing is wanted
+  t.open(1, 0);
+  t.push(1, 0, 4);
+  t.whole(2, 0, 1);
+  const auto all = t.d.waiting();
+  CHECK(all.segments == 3);
+  CHECK(all.frames == 3 + 4 + 1);
+  CHECK(all.since == begin);
+  t.join(0, 1, {1, 0}); // takes the request and the file's segment, but no live stream
+  const auto live = t.d.waiting();
+  CHECK(live.segments == 1);
+  CHECK(live.frames == 4);
+  CHECK(live.since == begin + 100ms);
+  t.join(1, 0, {0, 1});
+  CHECK(t.d.waiting().frames == 0);
+}

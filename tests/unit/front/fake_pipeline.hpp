@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -40,6 +41,9 @@ class fake_pipeline final : public front::pipeline {
 
   void start(front::job_run run) override;
   void cancel(const std::string& stream_id) override;
+  void expect(std::uint64_t jobs) override { expected = jobs; }
+
+  std::atomic<std::uint64_t> expected{0}; ///< jobs to come, as it was last told
 
   /// Lets those go on that wait.
   void go_on();

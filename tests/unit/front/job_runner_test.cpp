@@ -63,6 +63,7 @@ TEST_CASE("no more jobs run at once than are allowed", "[front]") {
   CHECK(value_of(with.registry, "penstock_jobs_running") == 2);
   CHECK(runner.running() == 2);
   CHECK(soon([&] { return value_of(with.registry, "penstock_jobs_queued") == 3; }));
+  CHECK(soon([&] { return with.pipeline.expected == 3; })); // the pipeline knows what is to come
   CHECK(with.pipeline.runs().size() == 2);
   CHECK(soon([&] {
     with.pipeline.go_on();

@@ -293,6 +293,26 @@ TEST_CASE("health and readiness say what the node says, and draining ends readin
   CHECK(r.body == "not healthy\n");
 }
 
+TEST_CASE("health is told in the form of scale sets to whoever asks for that, while it drains, too", "[gateway]") {
+  fixture f;
+  f.open();
+  const auto both = [&](const std::string& state) {
+    for (const auto& r :
+         {ask(f.port, "GET", "/healthz/rich"), ask(f.port, "GET", "/healthz", "", {"Accept: application/json"})}) {
+      CHECK(r.status == 200);
+      CHECK(r.get("Content-Type") == "application/json");
+      CHECK(r.body == "{\"ApplicationHealthState\":\"" + state + "\"}");
+    }
+  };
+  both("Healthy");
+  f.node.is_ready = false;
+  both("Healthy");
+  CHECK(ask(f.port, "GET", "/readyz").status == 503);
+  f.node.is_healthy = false;
+  both("Unhealthy");
+  CHECK(ask(f.port, "GET", "/healthz").status == 503);
+}
+
 TEST_CASE("who comes too often is told when to come again", "[gateway]") {
   fixture f;
   f.options.tokens = {{"ann", digest_of_abc, {scope::detect}}, {"bob", std::string(64, 'a'), {scope::detect}}};

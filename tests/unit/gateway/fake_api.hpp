@@ -36,14 +36,23 @@ class fake_node final : public gateway::node_api {
   std::string metrics() override { return registry.expose(); }
   bool healthy() override { return is_healthy; }
   bool ready() override { return is_ready; }
+  std::vector<gateway::target_view> targets() override {
+    return {{"", {{"role", "head"}}}, {"10.0.0.9:9100", {{"name", "w \"1\""}, {"role", "worker"}}}};
+  }
   void drain(gateway::completion<std::monostate> done) override {
     is_ready = false;
     done(std::monostate{});
+  }
+  void drain_worker(const std::string& name, gateway::completion<gateway::change> done) override {
+    if (name != "w1") return done(gateway::change::no_such);
+    drained = name;
+    done(gateway::change::done);
   }
 
   metrics::registry registry;
   std::atomic<bool> is_healthy{true};
   std::atomic<bool> is_ready{true};
+  std::string drained; ///< a worker
 };
 
 /// Answers at once with one object as large as the picture, or keeps requests until the test answers them.

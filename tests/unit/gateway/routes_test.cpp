@@ -465,6 +465,39 @@ TEST_CASE("draining lets results come to their end, and cuts them off where that
   draining.join();
 }
 
+TEST_CASE("targets are what Prometheus discovers over HTTP, the door under the name by which it was found",
+          "[gateway]") {
+  whole_fixture f;
+  f.open();
+  client c{f.port};
+  c.send("GET /v1/targets HTTP/1.1\r\nHost: head.example:8080\r\n\r\n");
+  const auto r = c.read_reply();
+  CHECK(r.status == 200);
+  CHECK(r.get("Content-Type") == "application/json");
+  CHECK(json::parse(r.body) == json::parse(R"([{"targets": ["head.example:8080"], "labels": {"role": "head"}},
+                        {"targets": ["10.0.0.9:9100"], "labels": {"name": "w \"1\"", "role": "worker"}}])"));
+}
+
+TEST_CASE("who may not see streams sees no targets", "[gateway]") {
+  whole_fixture f;
+  f.options.tokens = {{"ann", std::string(64, 'a'), {gateway::scope::detect}}};
+  f.open();
+  CHECK(ask(f.port, "GET", "/v1/targets").status == 401);
+}
+
+TEST_CASE("a worker is drained by its name, by those alone who may do everything", "[gateway]") {
+  whole_fixture f;
+  f.open();
+  CHECK(ask(f.port, "POST", "/v1/workers/nobody/drain").status == 404);
+  CHECK(f.node.drained.empty());
+  CHECK(ask(f.port, "POST", "/v1/workers/w1/drain").status == 202);
+  CHECK(f.node.drained == "w1");
+  whole_fixture guarded;
+  guarded.options.tokens = {{"ann", std::string(64, 'a'), {gateway::scope::streams}}};
+  guarded.open();
+  CHECK(ask(guarded.port, "POST", "/v1/workers/w1/drain").status == 401);
+}
+
 TEST_CASE("all of the interface that is not attached says what the topology lacks", "[gateway]") {
   fixture f;
   f.has_detect = false;
@@ -534,8 +567,8 @@ TEST_CASE("replies are as the OpenAPI document says", "[gateway]") {
   REQUIRE(ask(f.port, "POST", "/v1/jobs", png_of(3, 3)).status == 202);
   const auto document = json::parse(ask(f.port, "GET", "/v1/openapi.json").body);
   const auto check = [&](const std::string& method, const std::string& pattern, const std::string& target,
-                         const std::string& body) {
-    const auto r = ask(f.port, method, target, body);
+                         const std::string& body, const std::vector<std::string>& headers = {}) {
+    const auto r = ask(f.port, method, target, body, headers);
     auto lower = method;
     for (auto& c : lower) c = static_cast<char>(c - 'A' + 'a');
     INFO(method << " " << target << ": " << r.status << " " << r.body);
@@ -566,5 +599,10 @@ TEST_CASE("replies are as the OpenAPI document says", "[gateway]") {
   check("GET", "/v1/streams/{id}/snapshot.jpg", "/v1/streams/door/snapshot.jpg", "");
   check("GET", "/v1/streams/{id}/snapshot.jpg", "/v1/streams/yard/snapshot.jpg", "");
   check("GET", "/v1/state", "/v1/state", "");
+  check("GET", "/v1/targets", "/v1/targets", "");
+  check("GET", "/healthz", "/healthz", "", {"Accept: application/json"});
+  check("GET", "/healthz/rich", "/healthz/rich", "");
+  check("POST", "/v1/workers/{name}/drain", "/v1/workers/w1/drain", "");
+  check("POST", "/v1/workers/{name}/drain", "/v1/workers/nobody/drain", "");
   check("POST", "/v1/drain", "/v1/drain", "");
 }

@@ -41,7 +41,7 @@ class log_capture {
 /// behave. What went wrong is in the exception.
 void run_with_fake_gpu(const std::string& tag, const std::string& environment = {}) {
   static const fs::path libraries = [] {
-    const auto sources = fs::path{__FILE__}.parent_path() / "fake_gpu";
+    const auto sources = fs::path{PENSTOCK_FAKE_GPU};
     for (const auto* name : {"cuda", "nvcuvid"})
       (void)output_of("c++ -std=c++20 -O1 -shared -fPIC -w -o " + (folder() / "lib") + name + ".so.1 " +
                       (sources / name).string() + ".cpp 2>&1");

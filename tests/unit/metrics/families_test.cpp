@@ -1,8 +1,13 @@
 #include "metrics/families.hpp"
 
+#include <array>
+#include <fstream>
+#include <limits>
 #include <set>
+#include <sstream>
 #include <string>
 
+#include "metrics/manual.hpp"
 #include "tests/catch.hpp"
 
 using namespace penstock;
@@ -56,6 +61,9 @@ TEST_CASE("every listed family appears once its series exist, and no other does"
   CHECK_NOTHROW(registry.http_refused("token"));
   CHECK_NOTHROW(registry.jobs());
   CHECK_NOTHROW(registry.jobs_dead("corrupt"));
+  CHECK_NOTHROW(registry.pool("worker", metrics::all_stages));
+  CHECK_NOTHROW(registry.scaling("worker"));
+  CHECK_NOTHROW(registry.worker_phase("worker"));
   const auto text = registry.expose();
   std::size_t help_lines = 0;
   for (std::size_t at = text.find("# HELP "); at != std::string::npos; at = text.find("# HELP ", at + 1)) ++help_lines;
@@ -63,4 +71,38 @@ TEST_CASE("every listed family appears once its series exist, and no other does"
   for (const auto& family : metrics::families()) {
     CHECK(text.find("# TYPE " + std::string{family.name} + " " + std::string{family.type}) != std::string::npos);
   }
+}
+
+TEST_CASE("a role has series of the stages that it runs, and of every state", "[metrics]") {
+  metrics::registry registry;
+  const auto series = registry.pool("gpu", std::array{metrics::stage::inference, metrics::stage::postprocess});
+  series.utilisation[static_cast<std::size_t>(metrics::stage::decode)].set(1); // goes nowhere
+  series.utilisation[static_cast<std::size_t>(metrics::stage::inference)].set(0.5);
+  series.workers[static_cast<std::size_t>(metrics::worker_state::draining)].set(2);
+  series.backlog_seconds.set(std::numeric_limits<double>::infinity());
+  const auto text = registry.expose();
+  CHECK(text.find(R"(penstock_pool_utilisation_ratio{role="gpu",stage="inference"} 0.5)") != std::string::npos);
+  CHECK(text.find(R"(stage="decode")") == std::string::npos);
+  CHECK(text.find(R"(penstock_pool_workers{role="gpu",state="draining"} 2)") != std::string::npos);
+  CHECK(text.find(R"(penstock_pool_workers{role="gpu",state="joining"} 0)") != std::string::npos);
+  CHECK(text.find(R"(penstock_pool_backlog_seconds{role="gpu"} +Inf)") != std::string::npos);
+}
+
+TEST_CASE("units are those of the names", "[metrics]") {
+  const auto unit = [](std::string_view name) { return metrics::unit_of({name, "", "", ""}); };
+  CHECK(unit("penstock_stream_received_frames_total") == "frames");
+  CHECK(unit("penstock_stage_busy_seconds_total") == "seconds");
+  CHECK(unit("penstock_pool_arrival_rate_items_per_second") == "items/s");
+  CHECK(unit("penstock_pool_utilisation_ratio") == "ratio");
+  CHECK(unit("penstock_stream_reconnects_total") == "1");
+}
+
+TEST_CASE("the manual of metrics is what the families say", "[metrics]") {
+  std::ifstream file{"docs/metrics.md"};
+  std::stringstream text;
+  text << file.rdbuf();
+  INFO("renew it: penstock schema --metrics > docs/metrics.md");
+  CHECK(text.str() == metrics::markdown_reference());
+  for (const auto& family : metrics::families())
+    CHECK(text.str().find("| `" + std::string{family.name} + "` | ") != std::string::npos);
 }

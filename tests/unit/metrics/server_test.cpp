@@ -15,7 +15,7 @@ using namespace penstock;
 
 namespace {
 
-std::string get(std::uint16_t port, const std::string& path) {
+std::string get(std::uint16_t port, const std::string& path, const std::string& header = {}) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   REQUIRE(fd >= 0);
   sockaddr_in address{};
@@ -23,7 +23,7 @@ std::string get(std::uint16_t port, const std::string& path) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  const auto request = "GET " + path + " HTTP/1.0\r\n\r\n";
+  const auto request = "GET " + path + " HTTP/1.0\r\n" + header + "\r\n";
   REQUIRE(::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size()));
   std::string answer;
   char buffer[4096];
@@ -47,6 +47,26 @@ TEST_CASE("the server answers metrics, health and readiness, and nothing else", 
   ready = true;
   CHECK(get(port, "/readyz").starts_with("HTTP/1.1 200"));
   CHECK(get(port, "/etc/passwd").starts_with("HTTP/1.1 404"));
+}
+
+TEST_CASE("health is told in the rich form to whoever asks for that, with 200 whatever it is", "[metrics]") {
+  std::atomic<bool> healthy{true};
+  auto listening = metrics::server::listen(
+      "127.0.0.1:0", {[] { return std::string{}; }, [&] { return healthy.load(); }, [] { return false; }}); // it drains
+  REQUIRE(listening.has_value());
+  const auto port = (*listening)->port();
+  const auto rich = [&](const std::string& state) {
+    for (const auto& answer : {get(port, "/healthz/rich"), get(port, "/healthz", "Accept: application/json\r\n")}) {
+      CHECK(answer.starts_with("HTTP/1.1 200"));
+      CHECK(answer.find("Content-Type: application/json") != std::string::npos);
+      CHECK(answer.ends_with("\r\n\r\n{\"ApplicationHealthState\":\"" + state + "\"}"));
+    }
+  };
+  rich("Healthy");
+  CHECK(get(port, "/healthz").ends_with("\r\n\r\nhealthy\n"));
+  healthy = false;
+  rich("Unhealthy");
+  CHECK(get(port, "/healthz").starts_with("HTTP/1.1 503"));
 }
 
 TEST_CASE("a server ends at once, though nobody is connected", "[metrics]") {

@@ -43,7 +43,7 @@ shutdown: {grace: 0}
 limits: {open_streams: 2, quarantine_segments: 3, quarantine_bytes: 1MiB}
 checkpoint: kept
 quarantine: ""
-metrics: {listen: "[::1]:9464"}
+metrics: {listen: "[::1]:9464", streams: 20}
 )",
                                 "sub/t.yaml", options());
   REQUIRE(result);
@@ -86,6 +86,7 @@ metrics: {listen: "[::1]:9464"}
   CHECK(c.checkpoint == "sub/kept");
   CHECK(c.quarantine.empty());
   CHECK(c.metrics.listen == "[::1]:9464");
+  CHECK(c.metrics.streams == 20);
 }
 
 TEST_CASE("the scale of 1/255 is the float that 1.0F / 255 is", "[topology]") {

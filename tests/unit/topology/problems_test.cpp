@@ -245,11 +245,6 @@ TEST_CASE("a pipeline is cut where its parts fit together", "[topology]") {
             .starts_with("t.yaml:10:15: nodes.a.stages: cannot do this part of the work; allowed: "));
 }
 
-TEST_CASE("parts that this version does not act on are said, not ignored", "[topology]") {
-  CHECK(complaints(std::string{minimal} + "jobs: {}\nscaling: {fleet: vmss}\n") ==
-        strings{"t.yaml:9:10: scaling: note: this version does not start or stop machines"});
-}
-
 TEST_CASE("a GPU that no engine can use is one for decoding only", "[topology]") {
   auto o = options();
   o.vocabulary.no_cuda.clear();

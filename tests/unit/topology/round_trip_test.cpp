@@ -22,10 +22,17 @@ sinks:
   - {kind: mp4, path: "/out/null/{stream}.mp4", fps: 1/3}
 dispatch: {retain: 1234567, read_ahead: {bytes: 3000000}}
 nodes:
-  all: {stages: [source, decode, preprocess, inference, postprocess, collector], http: "localhost:8080"}
+  all: {stages: [source, decode, preprocess, inference, postprocess, collector], http: "localhost:8080",
+        listen: "tcp://127.0.0.1:7400"}
+  worker: {stages: [decode, preprocess, inference, postprocess], dial: "tcp://h:7400", scale: {min: 2, max: 30},
+           scheduled_events: true}
 jobs: {queue: {kind: nats, url: "nats://h:4222"}, blobs: {kind: local, path: /blobs}, concurrent: 3,
        max_attempts: 2, spool: /spool, spool_bytes: 2GiB}
-scaling: {fleet: exec}
+scaling: {enabled: true, role: worker, fleet: exec, exec: {command: [fleet, "--of={name}"]}, source: prometheus,
+          heads: ["http://h:1", "https://h:2"], policies: [rate, threshold, schedule], objective: 1500ms,
+          threshold: {out: [{metric: backlog, operator: at_least, threshold: 30, duration: 2min, cooldown: 90s, step: 3}],
+                      in: []},
+          schedule: {utc_offset: "-03:30", entries: [{days: [mon, sun], from: "08:30", to: "24:00", workers: 4}]}}
 http:
   tokens:
     - {name: ann, sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad}

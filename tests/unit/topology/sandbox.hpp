@@ -49,6 +49,7 @@ inline load_options options() {
       .sink_kinds = {"jsonl", "mp4", "zmq"},
       .tracker_kinds = {"none", "iou", "sort"},
       .devices = {"cpu"},
+      .policies = {"rate", "threshold", "schedule"},
       .no_cuda = "no CUDA driver is installed",
   };
   o.check_files = false;

@@ -67,7 +67,11 @@ TEST_CASE("the JSON Schema has every key, each with its meaning", "[topology]") 
                            "jobs.max_attempts",
                            "jobs.spool",
                            "jobs.spool_bytes",
-                           "scaling.fleet"}) {
+                           "scaling.fleet",
+                           "scaling.rate.stable_for",
+                           "scaling.threshold.out[].cooldown",
+                           "scaling.schedule.entries[].days",
+                           "scaling.vmss.resource_id"}) {
     CAPTURE(path);
     CHECK(std::find(paths.begin(), paths.end(), path) != paths.end());
   }

@@ -103,7 +103,7 @@ TEST_CASE("a hello of another version is refused with both versions named") {
   encode(test::hello_of("old"), p);
   p.header[1] = std::byte{9};
   s.send(p.header);
-  CHECK(s.answer().reason == "protocol version 9 where this program speaks 1");
+  CHECK(s.answer().reason == "protocol version 9 where this program speaks 2");
   CHECK(s.head->counters().refused_messages == 1);
   s.check_others();
 }
@@ -112,7 +112,7 @@ TEST_CASE("a peer that breaks the protocol is lost, and told why") {
   stranger s;
   s.send(test::hello_of("odd"));
   REQUIRE(s.at_head.letters_are(2));
-  s.send(std::vector{std::byte{0x93}, std::byte{1}, std::byte{99}, std::byte{0x90}});
+  s.send(std::vector{std::byte{0x93}, std::byte{2}, std::byte{99}, std::byte{0x90}});
   CHECK(s.answer().reason == "no message has the kind 99");
   REQUIRE(s.at_head.wait([](auto& m) { return !m.losts.empty(); }));
   CHECK(s.at_head.look([](auto& m) { return m.losts[0].why.code; }) == core::errc::corrupt);

@@ -73,44 +73,70 @@ inline std::vector<named_message> one_of_each() {
   tensor.shape = {1, 2, 1, 1};
   tensor.bytes = bytes;
   return {
-      {hello{1, "penstock 0.1.0", "worker", "vm-1", {"decode", "inference"}, 2, 256, "", "abc", {7}, 3},
-       "9301009b01ae70656e73746f636b20302e312e30a6776f726b6572a4766d2d3192a66465636f6465a9696e666572656e6365"
-       "02cd0100a0a3616263910703",
+      {hello{2,
+             "penstock 0.1.0",
+             "worker",
+             "vm-1",
+             {"decode", "inference"},
+             2,
+             256,
+             "",
+             "abc",
+             {7},
+             3,
+             "vm-1:9100",
+             true},
+       "9302009d02ae70656e73746f636b20302e312e30a6776f726b6572a4766d2d3192a66465636f6465a9696e666572656e6365"
+       "02cd0100a0a3616263910703a9766d2d313a39313030c3",
        {}},
-      {welcome{1, {9}, 3, std::chrono::milliseconds{3000}, "abc", ""}, "9301019601910903cd0bb8a3616263a0", {}},
-      {refused{1, true, "why"}, "9301029301c3a3776879", {}},
-      {directory{"gpu", {"tcp://10.0.0.7:7401"}}, "93010392a367707591b37463703a2f2f31302e302e302e373a37343031", {}},
-      {heartbeat{}, "93010490", {}},
-      {drain{"vm-1"}, "93010591a4766d2d31", {}},
-      {bye{"drained"}, "93010691a7647261696e6564", {}},
+      {welcome{2, {9}, 3, std::chrono::milliseconds{3000}, "abc", ""}, "9302019602910903cd0bb8a3616263a0", {}},
+      {refused{2, true, "why"}, "9302029302c3a3776879", {}},
+      {directory{"gpu", {"tcp://10.0.0.7:7401"}}, "93020392a367707591b37463703a2f2f31302e302e302e373a37343031", {}},
+      {heartbeat{core::worker_figures{
+           core::worker_phase::draining,
+           {{core::stage::decode, 300, std::chrono::microseconds{70'000}, core::resource::cpu, 4},
+            {core::stage::inference, 7, std::chrono::microseconds{5}, core::resource::device, 3}}}},
+       "930204919202929500cd012cce000111700004950207050103",
+       {}},
+      {drain{"vm-1"}, "93020591a4766d2d31", {}},
+      {bye{"drained"}, "93020691a7647261696e6564", {}},
       {open_segment{segment, codec, true},
-       "93010793930703ce0001117098a468323634ce31637661c4020164cd0780cd043802a019c3",
+       "93020793930703ce0001117098a468323634ce31637661c4020164cd0780cd043802a019c3",
        {}},
       {segment_packets{segment, {{0, true, packet_of("first")}, {1, false, packet_of("")}}},
-       "93010892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c40566697273749301c298ce00013880cd9c"
+       "93020892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c40566697273749301c298ce00013880cd9c"
        "40cd9c4001c3c2c3c400",
        {}},
-      {close_segment{segment}, "93010991930703ce00011170", {}},
-      {revoke_segment{segment}, "93010a91930703ce00011170", {}},
-      {credit{4}, "93010b9104", {}},
+      {close_segment{segment}, "93020991930703ce00011170", {}},
+      {revoke_segment{segment}, "93020a91930703ce00011170", {}},
+      {credit{4}, "93020b9104", {}},
       {outcomes{{outcome, core::dropped_outcome({segment, 5}, core::drop_reason::corrupt)}},
-       "93010c91929692930703ce0001117004c0919402ca3f000000940102ca4060000004ffcd0780cd04389464ccc8ce00011170"
+       "93020c91929692930703ce0001117004c0919402ca3f000000940102ca4060000004ffcd0780cd04389464ccc8ce00011170"
        "059692930703ce0001117005019000009400000000",
        {}},
-      {segment_done{segment}, "93010d91930703ce00011170", {}},
-      {segment_failed{segment, {core::errc::engine, "no"}}, "93010e92930703ce00011170920ba26e6f", {}},
-      {stage_credit{16}, "93010f9110", {}},
+      {segment_done{segment}, "93020d91930703ce00011170", {}},
+      {segment_failed{segment, {core::errc::engine, "no"}}, "93020e92930703ce00011170920ba26e6f", {}},
+      {stage_credit{16}, "93020f9110", {}},
       {frame_item{{segment, 4}, true, outcome.times, small_frame()},
-       "9301109492930703ce0001117004c39464ccc8ce000111700599030301010093050404c40d000102030405060708090a0b0c"
+       "9302109492930703ce0001117004c39464ccc8ce000111700599030301010093050404c40d000102030405060708090a0b0c"
        "c406101112131415c406202122232425",
        {}},
       {jpeg_item{{segment, 4}, false, outcome.times, nullptr, bytes},
-       "9301119492930703ce0001117004c29464ccc8ce0001117005c404ffd8ffd9",
+       "9302119492930703ce0001117004c29464ccc8ce0001117005c404ffd8ffd9",
        {}},
       {std::move(tensor),
-       "9301129792930703ce0001117004c2940000000098cd0780cd0438cd0280cd0280cd0280cd016800cc8c01940102010"
+       "9302129792930703ce0001117004c2940000000098cd0780cd0438cd0280cd0280cd0280cd016800cc8c01940102010"
        "1c404ffd8ffd9",
        {}},
+  };
+}
+
+/// Messages that have another form than in `one_of_each`.
+inline std::vector<named_message> other_forms() {
+  using namespace transport;
+  return {
+      {heartbeat{}, "93020491c0", {}},
+      {heartbeat{core::worker_figures{core::worker_phase::warming, {}}}, "93020491920090", {}},
   };
 }
 
@@ -128,11 +154,11 @@ inline std::vector<named_message> large_ones() {
   frame->owner = std::move(memory);
   return {
       {segment_packets{segment, {{0, true, packet_of("small")}, {1, true, packet_of(std::string(8193, 'x'))}}},
-       "93010892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c405736d616c6c9301c398ce00013880cd9c40cd9c40"
+       "93020892930703ce00011170929300c398ce00013880cd9c40cd9c4001c3c2c3c405736d616c6c9301c398ce00013880cd9c40cd9c40"
        "01c3c2c3cd2041",
        {8257}},
       {frame_item{{segment, 4}, true, {}, std::move(frame)},
-       "9301109492930703ce0001117004c3940000000099cd01906402000093cd0190cd019000cd9c40cd4e20c400",
+       "9302109492930703ce0001117004c3940000000099cd01906402000093cd0190cd019000cd9c40cd4e20c400",
        {40'000, 20'000}},
   };
 }

@@ -36,9 +36,10 @@ std::string text_of(const parts& p) {
 
 const std::string large(10'000, 'x');
 
-/// One of each, and those with large payloads.
+/// One of each, other forms, and those with large payloads.
 std::vector<test::named_message> all_messages() {
   auto all = test::one_of_each();
+  for (auto& m : test::other_forms()) all.push_back(std::move(m));
   for (auto& m : test::large_ones()) all.push_back(std::move(m));
   return all;
 }
@@ -130,7 +131,7 @@ TEST_CASE("another version is refused with both versions named") {
   const auto read = decode(out.header, out.payloads);
   REQUIRE_FALSE(read);
   CHECK(read.error().code == core::errc::unsupported);
-  CHECK(read.error().message == "protocol version 9 where this program speaks 1");
+  CHECK(read.error().message == "protocol version 9 where this program speaks 2");
 }
 
 TEST_CASE("messages that are cut off, too long or made of something else are refused") {
@@ -162,6 +163,17 @@ TEST_CASE("a packet whose padding is not zero is refused") {
   const auto read = decode(out.header, out.payloads);
   REQUIRE_FALSE(read);
   CHECK(read.error().message == "segment_packets: a part without its padding");
+}
+
+TEST_CASE("a worker's figures are of its stages, and of times that have passed") {
+  transport::heartbeat beat{core::worker_figures{}};
+  beat.figures->stages.resize(core::all_stages.size());
+  CHECK(decode(encoded(beat).header, {}));
+  beat.figures->stages.front().busy = std::chrono::microseconds{-1};
+  CHECK(decode(encoded(beat).header, {}).error().code == core::errc::corrupt);
+  beat.figures->stages.front().busy = {};
+  beat.figures->stages.resize(core::all_stages.size() + 1);
+  CHECK(decode(encoded(beat).header, {}).error().code == core::errc::too_large);
 }
 
 TEST_CASE("limits hold for headers, parts and their number") {

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace penstock::scaling {
+
+/// A file descriptor that is closed at the end.
+class descriptor {
+ public:
+  descriptor() = default;
+  explicit descriptor(int fd) : fd_{fd} {}
+  descriptor(descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+  descriptor& operator=(descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~descriptor();
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// The system's error as ours: `io`, "what: why".
+[[nodiscard]] tl::unexpected<core::error> system_failure(const std::string& what, int number);
+
+/// Where a program's standard streams go.
+struct streams {
+  int in = -1;
+  int out = -1;
+  int err = -1;
+};
+
+/// Starts a program in a process group of its own, with no signal blocked or ignored. `words` are the program (looked
+/// for in PATH) and its arguments; `environment` is added to this process's. Error: `not_found`, `io`.
+[[nodiscard]] core::expected<pid_t> spawn(const std::vector<std::string>& words, const streams& to,
+                                          const std::vector<std::string>& environment = {});
+
+} // namespace penstock::scaling
