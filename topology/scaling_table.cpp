@@ -27,8 +27,7 @@ auto rate_policy() {
            "From asking for an instance to its ready worker, taken while none was measured.")
       .add("level_window", &c::level_window, above_zero(), "Arrivals are averaged over it.")
       .add("trend_window", &c::trend_window, above_zero(), "A trend is looked for in it.")
-      .add("trend_certainty", &c::trend_certainty, number(0),
-           "Standard errors up to which a trend is taken for noise.")
+      .add("trend_certainty", &c::trend_certainty, number(0), "Standard errors up to which a trend is taken for noise.")
       .add("most_growth", &c::most_growth, number(1), "A trend is continued up to this multiple of the present level.")
       .add("burst_share", &c::burst_share, number(0.001, 0.999),
            "Share of items that bursts within a window may make late.")
