@@ -1,6 +1,8 @@
 #include "cli/simulate_policies.hpp"
 
+#include <cstddef>
 #include <fmt/format.h>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -22,16 +24,32 @@ std::chrono::sys_seconds calendar_of(core::time_point at) {
 }
 
 core::expected<void> read_rate(std::string_view text, scaling::rate_options& to) {
-  auto drain = to.drain_time.count();
-  auto stable = to.stable_for.count();
+  using options = scaling::rate_options;
+  constexpr std::pair<const char*, double options::*> numbers[] = {{"target_utilisation", &options::target_utilisation},
+                                                                   {"trend_certainty", &options::trend_certainty},
+                                                                   {"most_growth", &options::most_growth},
+                                                                   {"burst_share", &options::burst_share},
+                                                                   {"late_limit", &options::late_limit},
+                                                                   {"step", &options::step},
+                                                                   {"hysteresis", &options::hysteresis},
+                                                                   {"envelope_quantile", &options::envelope_quantile}};
+  constexpr std::pair<const char*, core::seconds options::*> spans[] = {{"drain_time", &options::drain_time},
+                                                                        {"boot_time", &options::boot_time},
+                                                                        {"level_window", &options::level_window},
+                                                                        {"trend_window", &options::trend_window},
+                                                                        {"stable_for", &options::stable_for},
+                                                                        {"step_every", &options::step_every},
+                                                                        {"memory", &options::memory},
+                                                                        {"outage_grace", &options::outage_grace}};
+  double seconds_of[std::size(spans)];
   simulator::options accepted;
-  accepted.number("target_utilisation", to.target_utilisation)
-      .duration("drain_time", drain)
-      .duration("stable_for", stable)
-      .number("hysteresis", to.hysteresis);
+  for (const auto& [key, member] : numbers) accepted.number(key, to.*member);
+  for (std::size_t i = 0; i < std::size(spans); ++i) {
+    seconds_of[i] = (to.*spans[i].second).count();
+    accepted.duration(spans[i].first, seconds_of[i]);
+  }
   auto read = accepted.read(text);
-  to.drain_time = core::seconds{drain};
-  to.stable_for = core::seconds{stable};
+  for (std::size_t i = 0; i < std::size(spans); ++i) to.*spans[i].second = core::seconds{seconds_of[i]};
   return read;
 }
 

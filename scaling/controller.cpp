@@ -178,16 +178,37 @@ void controller::drain(core::time_point now, decision& out) {
   std::sort(able.begin(), able.end(), [](const member* a, const member* b) {
     return std::tuple{a->leases, b->first_seen, a->id} < std::tuple{b->leases, a->first_seen, b->id};
   });
+  const int called_off = call_off(now, out);
   // What boots may yet fail: who is ready stays until enough are.
   const int to_spare = std::max(0, roster_.counts().ready - out.want);
-  const auto leaving = static_cast<std::size_t>(std::min(out.have - out.want, to_spare));
+  const auto leaving = static_cast<std::size_t>(std::min(out.have - out.want - called_off, to_spare));
   for (std::size_t i = 0; i < std::min(leaving, able.size()); ++i) {
     able[i]->draining_since = now;
     out.drain.push_back(able[i]->worker);
     out.action = scaling_action::in;
   }
   if (out.drain.size() < leaving) out.why += "; the others are protected";
-  if (out.drain.empty() && to_spare == 0) out.why += "; nobody leaves until enough are ready";
+  if (out.drain.empty() && called_off == 0 && to_spare == 0) out.why += "; nobody leaves until enough are ready";
+}
+
+/// Instances that nobody needs any more before there is a worker on them: the youngest, as they would be the last.
+int controller::call_off(core::time_point now, decision& out) {
+  std::vector<member*> young;
+  for (auto& [id, one] : roster_.members()) {
+    if (one.is_capacity() && one.is_new && !one.stage && !one.was_ready && !one.is_protected) young.push_back(&one);
+  }
+  std::sort(young.begin(), young.end(), [](const member* a, const member* b) {
+    return std::tuple{b->first_seen, a->id} < std::tuple{a->first_seen, b->id};
+  });
+  const auto many = std::min(young.size(), static_cast<std::size_t>(out.have - out.want));
+  for (std::size_t i = 0; i < many; ++i) {
+    young[i]->retired_at = now;
+    out.retire.push_back(young[i]->id);
+    out.action = scaling_action::in;
+  }
+  asked_ -= static_cast<int>(many);
+  if (many > 0) out.why += fmt::format("; {} that boot are called off", many);
+  return static_cast<int>(many);
 }
 
 /// Repeats what may not have arrived, and counts.

@@ -57,7 +57,7 @@ struct controller_counts {
 ///   workers, and those whose worker was lost as well: they come back, or vanish from the fleet, or are replaced.
 /// - In is always: workers drain (fewest leases first, then the youngest; never protected ones), and only when they
 ///   have drained, or had `drain_timeout` for it, their instances are retired by id. Nobody drains while what boots is
-///   needed to make up for it.
+///   needed to make up for it. What boots and is not needed any more goes first, without a drain: nobody works there.
 /// - Without fresh signals nothing is changed, except that `min` is kept where the fleet can be seen.
 class controller {
  public:
@@ -78,6 +78,7 @@ class controller {
   void only_number(const fleet_state& fleet, decision& out) const;
   void ask(core::time_point now, decision& out);
   void drain(core::time_point now, decision& out);
+  int call_off(core::time_point now, decision& out);
   void count(decision& out);
 
   controller_options options_;

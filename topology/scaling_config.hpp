@@ -22,21 +22,21 @@ enum class threshold_metric : std::uint8_t { utilisation, backlog, oldest, late_
 enum class threshold_operator : std::uint8_t { above, at_least, below, at_most };
 
 struct rate_policy_config {
-  double target_utilisation = 0.9;
+  double target_utilisation = 0.96;
   duration drain_time = std::chrono::seconds{60};
   duration boot_time = std::chrono::seconds{240};
   duration level_window = std::chrono::seconds{60};
   duration trend_window = std::chrono::seconds{900};
   double trend_certainty = 4;
   double most_growth = 1.3;
-  double burst_share = 0.05;
+  double burst_share = 0.03;
   double late_limit = 0.01;
-  duration stable_for = std::chrono::seconds{150};
+  duration stable_for = std::chrono::seconds{90};
   duration step_every = std::chrono::seconds{30};
   double step = 1;
   double hysteresis = 0.07;
   duration memory = std::chrono::hours{1};
-  double envelope_quantile = 0.9;
+  double envelope_quantile = 0.85;
   duration outage_grace = std::chrono::seconds{600};
 
   bool operator==(const rate_policy_config&) const = default;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t enough_points = 5;
 constexpr std::size_t enough_changes = 12;
+/// Of the present level, the share from which on another is like it.
+constexpr double alike = 0.9;
 
 double quantile_of(std::vector<double>& values, double quantile) {
   const auto rank = static_cast<std::ptrdiff_t>(quantile * static_cast<double>(values.size() - 1));
@@ -115,29 +117,50 @@ std::vector<double> arrival_history::levels(core::seconds window) const {
   return out;
 }
 
-std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::seconds window, double quantile) const {
+std::vector<arrival_history::rise> arrival_history::rises(core::seconds horizon, core::seconds window) const {
   const auto level = levels(window);
-  std::vector<double> factors;
-  std::vector<double> rises;
+  std::vector<rise> out;
   std::deque<std::size_t> highest; // of the points after the moment; the first is the peak, the others may become it
   // From the newest moment to the oldest: its future's far end only moves back.
   for (std::size_t i = points_.size(); i-- > 0;) {
     const auto& now = points_[i];
     if (!now.usual) continue;
     while (!highest.empty() && points_[highest.front()].at - now.at > horizon) highest.pop_front();
-    if (points_.back().at - now.at >= horizon && !highest.empty()) {
-      if (level[i] > 0) factors.push_back(level[highest.front()] / level[i]);
-      rises.push_back(level[highest.front()] - level[i]);
-    }
+    if (points_.back().at - now.at >= horizon && !highest.empty()) out.push_back({level[i], level[highest.front()]});
     while (!highest.empty() && level[highest.back()] <= level[i]) highest.pop_back();
     highest.push_back(i);
   }
-  if (rises.size() < enough_points) return std::nullopt;
+  return out;
+}
+
+std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::seconds window, double quantile) const {
+  const auto seen = rises(horizon, window);
+  if (seen.size() < enough_points) return std::nullopt;
+  std::vector<double> factors;
+  std::vector<double> differences;
+  for (const auto& r : seen) {
+    if (r.from > 0) factors.push_back(r.to / r.from);
+    differences.push_back(r.to - r.from);
+  }
+  const auto level = levels(window);
   const double now = level.back();
-  double may = now + quantile_of(rises, quantile);
+  double may = now + quantile_of(differences, quantile);
   // From nothing there is no factor.
   if (now > 0 && factors.size() >= enough_points) may = std::min(may, now * quantile_of(factors, quantile));
   return std::clamp(may, now, std::max(now, *std::max_element(level.begin(), level.end())));
+}
+
+std::optional<double> arrival_history::rose_to_from_here(core::seconds horizon, core::seconds window) const {
+  const double here = alike * level(window);
+  double most = 0;
+  core::seconds time{0};
+  for (const auto& r : rises(horizon, window)) {
+    if (r.from < here) continue;
+    most = std::max(most, r.to);
+    time += grain_;
+  }
+  if (time < horizon) return std::nullopt;
+  return most;
 }
 
 } // namespace penstock::scaling

@@ -47,7 +47,16 @@ class arrival_history {
   /// means of a `window`, so that bursts shorter than it do not count as rises.
   [[nodiscard]] std::optional<double> may_rise_to(core::seconds horizon, core::seconds window, double quantile) const;
 
+  /// How high arrivals were at most within `horizon` of the moments at which they were like now, or higher. Nothing
+  /// while there is less than a `horizon` of such moments: then nobody knows what comes after them.
+  [[nodiscard]] std::optional<double> rose_to_from_here(core::seconds horizon, core::seconds window) const;
+
  private:
+  /// From a moment's level to the highest that followed.
+  struct rise {
+    double from = 0;
+    double to = 0;
+  };
   struct point {
     core::time_point begin;
     core::time_point at; ///< of the last value in it
@@ -60,6 +69,9 @@ class arrival_history {
   };
 
   [[nodiscard]] std::vector<point> apart(core::seconds window, core::seconds averaged) const;
+
+  /// Of each usual moment that has a whole `horizon` behind it; levels are means of a `window`.
+  [[nodiscard]] std::vector<rise> rises(core::seconds horizon, core::seconds window) const;
 
   /// For each point the mean of the `window` before it.
   [[nodiscard]] std::vector<double> levels(core::seconds window) const;

@@ -92,12 +92,21 @@ double rate_policy::growth(const signals& seen, double level) const {
     const double noise = options_.trend_certainty * trend->error / trend->slope;
     steepest = std::max(steepest, trend->slope * (1 - noise * noise));
   }
-  return std::min(steepest * ahead, level * (options_.most_growth - 1));
+  const double grown = std::min(steepest * ahead, level * (options_.most_growth - 1));
+  const auto rose_to = history_.rose_to_from_here(boot_of(seen), beside(seen));
+  return rose_to ? std::clamp(*rose_to - level, 0.0, grown) : grown;
+}
+
+double rate_policy::present_level(const signals& seen) const {
+  // A step is in the source's window before it is in the mean; chance is a standard error of either.
+  const double chance = std::sqrt(dispersion_ * seen.arrivals_per_s / seen.window.count());
+  return std::max(level(seen), seen.arrivals_per_s - chance);
 }
 
 rate_policy::need rate_policy::needed(const signals& seen) const {
   need out;
-  const double present = level(seen);
+  out.present = present_level(seen);
+  const double present = out.present;
   const double expected = present + growth(seen, present);
   // Those that are coming work on the backlog before anybody asked for now could.
   const double to_spare = seen.workers.coming() * service_per_s_ * utilisation_for(present) - present;
@@ -117,7 +126,7 @@ rate_policy::need rate_policy::needed(const signals& seen) const {
 }
 
 std::string rate_policy::explain(const signals& seen, const need& want) const {
-  auto why = fmt::format("arrivals {}/s, a busy worker does {}/s at {:.0f} %", short_number(level(seen)),
+  auto why = fmt::format("arrivals {}/s, a busy worker does {}/s at {:.0f} %", short_number(want.present),
                          short_number(service_per_s_), want.at * 100);
   if (want.backlog > 0 && seen.workers.ready > 0) {
     why += fmt::format("; backlog {} s drains in {:.0f} s",
@@ -147,7 +156,7 @@ int rate_policy::shrink(const signals& seen, double wanted, int have, std::strin
   const auto most = history_.may_rise_to(boot_of(seen), beside(seen), options_.envelope_quantile);
   if (!most) return begin_anew("too little has been seen of what may come while an instance boots");
   const double risen = workers_for(*most);
-  const int enough = rounded_up(std::max(wanted, risen) * (1 + options_.hysteresis));
+  const int enough = rounded_up(std::max(wanted * (1 + options_.hysteresis), risen));
   if (enough >= have) {
     return begin_anew(risen > wanted
                           ? fmt::format("arrivals rose to what asks for {} within a boot time", rounded_up(risen))

@@ -11,23 +11,23 @@
 namespace penstock::scaling {
 
 struct rate_options {
-  double target_utilisation = 0.9; ///< busy share of workers that is aimed at; less where arrivals come in bursts
-  core::seconds objective{1};      ///< longest wait of an item
-  core::seconds drain_time{60};    ///< a backlog should be gone after that
-  core::seconds boot_time{240};    ///< taken while none was measured
-  core::seconds level_window{60};  ///< arrivals are averaged over it, the source's window included
-  core::seconds trend_window{900}; ///< a trend is looked for in it, and in its last half
-  double trend_certainty = 4;      ///< standard errors up to which a slope is taken for noise
-  double most_growth = 1.3;        ///< a trend is continued up to this multiple of the present level
-  double burst_share = 0.05;       ///< of the items, those that bursts at the present level may make late
-  double late_limit = 0.01;        ///< no scale-in while a greater share of the items of the source's window is late
-  core::seconds stable_for{150};   ///< fewer workers must have been enough for so long
-  core::seconds step_every{30};    ///< between two steps of scale-in
-  double step = 1;                 ///< of the surplus that goes with a step; one worker at least
-  double hysteresis = 0.07;        ///< of the workers that are needed, the share that must be to spare
-  core::seconds memory{3600};      ///< the envelope of arrivals is kept for so long
-  double envelope_quantile = 0.9;  ///< of past moments, the share whose rise within a boot time must find its workers
-  core::seconds outage_grace{600}; ///< after an outage arrivals have so long to come back before workers leave
+  double target_utilisation = 0.96; ///< busy share of workers that is aimed at; less where arrivals come in bursts
+  core::seconds objective{1};       ///< longest wait of an item
+  core::seconds drain_time{60};     ///< a backlog should be gone after that
+  core::seconds boot_time{240};     ///< taken while none was measured
+  core::seconds level_window{60};   ///< arrivals are averaged over it, the source's window included
+  core::seconds trend_window{900};  ///< a trend is looked for in it, and in its last half
+  double trend_certainty = 4;       ///< standard errors up to which a slope is taken for noise
+  double most_growth = 1.3;         ///< a trend is continued up to this multiple of the present level
+  double burst_share = 0.03;        ///< of the items, those that bursts at the present level may make late
+  double late_limit = 0.01;         ///< no scale-in while a greater share of the items of the source's window is late
+  core::seconds stable_for{90};     ///< fewer workers must have been enough for so long
+  core::seconds step_every{30};     ///< between two steps of scale-in
+  double step = 1;                  ///< of the surplus that goes with a step; one worker at least
+  double hysteresis = 0.07;         ///< of the workers that are needed, the share that must be to spare
+  core::seconds memory{3600};       ///< the envelope of arrivals is kept for so long
+  double envelope_quantile = 0.85;  ///< of past moments, the share whose rise within a boot time must find its workers
+  core::seconds outage_grace{600};  ///< after an outage arrivals have so long to come back before workers leave
 
   /// Error: `bad_config`, which names the option.
   [[nodiscard]] core::expected<void> validate() const;
@@ -42,7 +42,8 @@ struct rate_options {
 ///
 /// Out: at once, for the arrivals expected when an instance asked for now is ready. A trend counts by the share
 /// 1 - (z e / s)^2 of its slope `s`, which has the standard error `e`, and not at all below `z` errors: so the noise of
-/// a steady stream asks for nobody, and what is just beyond it for few.
+/// a steady stream asks for nobody, and what is just beyond it for few. Where arrivals have been as high before, the
+/// trend leads no higher than they went then: a burst that is known does not look like the beginning of a rise.
 /// In: step by step, once fewer have been enough for `stable_for`, and never below what the traffic envelope of the
 /// last hour says may be needed before an instance could boot. Not while items are late, and not during what looks like
 /// an outage: arrivals that fall suddenly when workers are lost, items are late, or what comes is not served.
@@ -57,6 +58,7 @@ class rate_policy final : public policy {
 
  private:
   struct need {
+    double present = 0;  ///< arrivals a second
     double workers = 0;  ///< not yet rounded up
     double at = 0;       ///< utilisation that was reckoned with
     double backlog = 0;  ///< items that nobody who is coming will have worked on
@@ -68,6 +70,8 @@ class rate_policy final : public policy {
   void learn(const signals& seen);
   void watch_for_outage(const signals& seen);
   [[nodiscard]] double growth(const signals& seen, double level) const;
+  /// The mean, or what the source's window surely has more than that.
+  [[nodiscard]] double present_level(const signals& seen) const;
   [[nodiscard]] need needed(const signals& seen) const;
   [[nodiscard]] std::string explain(const signals& seen, const need& want) const;
   [[nodiscard]] int shrink(const signals& seen, double wanted, int have, std::string& why);

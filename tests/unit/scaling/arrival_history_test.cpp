@@ -125,6 +125,15 @@ TEST_CASE("from nothing arrivals may rise by what they rose from nothing before"
   CHECK(told_of(visits).may_rise_to(240s, 30s, 0.9).value() == Approx(50));
 }
 
+TEST_CASE("how far arrivals rose from here counts where they have been here for long enough", "[scaling]") {
+  // 100 s of twice as much in ten minutes, and one of them is on.
+  const auto bursts = shaped(3600, [](double t) { return static_cast<int>(t) % 600 >= 500 ? 600 : 300; });
+  CHECK(told_of(bursts).rose_to_from_here(240s, 60s).value() == Approx(600));
+  CHECK_FALSE(told_of(shaped(600, [](double t) { return t >= 500 ? 600 : 300; })).rose_to_from_here(240s, 60s));
+  // While it rises it is here for the first time.
+  CHECK_FALSE(told_of(shaped(1800, [](double t) { return 100 + t; })).rose_to_from_here(240s, 60s));
+}
+
 TEST_CASE("without a future nothing is said of rises", "[scaling]") {
   CHECK_FALSE(told_of(test::steady(600, 300)).may_rise_to(240s, 60s, 0.9));
   CHECK(told_of(test::steady(600, 340)).may_rise_to(240s, 60s, 0.9));

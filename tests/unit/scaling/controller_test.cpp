@@ -195,6 +195,42 @@ TEST_CASE("nobody leaves while it takes booting instances to make up for it", "[
   CHECK(says(made, "nobody leaves until enough are ready"));
 }
 
+TEST_CASE("what boots and is not needed any more is called off, the youngest first, before anybody drains",
+          "[scaling]") {
+  stage s{wide};
+  s.add("a");
+  s.add("b");
+  *s.wanted = 2;
+  static_cast<void>(s.decide());
+  s.boot("c");
+  *s.wanted = 3;
+  static_cast<void>(s.decide());
+  s.boot("d");
+  s.boot("e");
+  s.of("e").is_protected = true;
+  *s.wanted = 5;
+  static_cast<void>(s.decide());
+  *s.wanted = 4;
+  auto made = s.decide();
+  CHECK(made.retire == names{"d"});
+  CHECK(made.drain.empty());
+  CHECK(made.action == scaling_action::in);
+  CHECK(says(made, "1 that boot are called off"));
+  s.remove("d");
+  --s.fleet.target;
+  // Its worker is nearly there: it stays, and so does who is ready until it is.
+  s.workers.push_back({"w-c", worker_stage::warming, 0});
+  s.of("c").worker = "w-c";
+  *s.wanted = 2;
+  made = s.decide();
+  CHECK(made.retire.empty());
+  CHECK(made.drain.empty());
+  CHECK(says(made, "nobody leaves until enough are ready"));
+  // Nobody counts what was called off as a boot that failed, or asks for it again.
+  CHECK(s.decider.counts().failed_boots == 0);
+  CHECK_FALSE(made.target);
+}
+
 TEST_CASE("missing or old signals freeze the fleet and say so", "[scaling]") {
   stage s{wide};
   s.add("a");

@@ -112,7 +112,8 @@ class tank {
     }
     for (const auto& id : made.retire) {
       const auto gone = std::find_if(vms_.begin(), vms_.end(), [&](const vm& v) { return v.id == id; });
-      if (!gone->draining || gone->drained_at_s > now_s_) ++result_.early_retirements;
+      const bool had_worker = gone->ready_at_s <= now_s_;
+      if (had_worker && (!gone->draining || gone->drained_at_s > now_s_)) ++result_.early_retirements;
       vms_.erase(gone);
       --target_;
     }

@@ -9,10 +9,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr rate_options usual{
+    .target_utilisation = 0.9, .burst_share = 0.05, .stable_for = 150s, .envelope_quantile = 0.9};
+
 /// Feeds a policy signals every 10 s: smooth arrivals that are served, unless a test changes them.
 class feed {
  public:
-  feed(double arrivals_per_s, int workers, const rate_options& options = {}) : decides{options} {
+  feed(double arrivals_per_s, int workers, const rate_options& options = usual) : decides{options} {
     seen.at = core::time_point{1h};
     seen.arrivals_per_s = arrivals_per_s;
     seen.service_per_s = 10;
@@ -143,6 +146,32 @@ TEST_CASE("a short memory is looked at more finely, so that workers leave within
   CHECK(seen.workers.ready == 3); // 20 / (10 * 0.8) = 2.5
 }
 
+TEST_CASE("a burst like those before is not taken for the beginning of a rise", "[scaling]") {
+  feed known{300, 70};
+  feed unheard{300, 70};
+  for (int i = 0; i < 360; ++i) { // 100 s of twice as much in ten minutes
+    known.seen.arrivals_per_s = i % 60 >= 50 ? 600 : 300;
+    known.once();
+    unheard.once();
+  }
+  for (auto* f : {&known, &unheard}) {
+    f->seen.workers.ready = 34;
+    for (f->seen.arrivals_per_s = 450; f->seen.arrivals_per_s <= 600; f->seen.arrivals_per_s += 10) f->once();
+  }
+  CHECK(known.last.workers <= 67); // 600 / 9
+  CHECK(unheard.last.workers > 67);
+  CHECK_FALSE(unheard.says("+0 for boot"));
+}
+
+TEST_CASE("a step counts before the mean has it, and chance does not", "[scaling]") {
+  feed f{400, 45, usual};
+  f.hold(300s);
+  f.seen.arrivals_per_s = 403; // of a Poisson stream the mean of 30 s has a deviation of 3.7
+  CHECK(f.once().workers == 45);
+  f.seen.arrivals_per_s = 800;
+  CHECK(f.once().workers == 89); // 800 less 5 are 88.3; of the minute's mean there were 52
+}
+
 TEST_CASE("the measured boot time counts as soon as there is one", "[scaling]") {
   const auto after_rise = [](core::seconds boot) {
     feed f{200, 23};
@@ -212,7 +241,7 @@ TEST_CASE("fewer are wanted only after fewer have been enough for long", "[scali
 }
 
 TEST_CASE("fewer come step by step where that is asked for", "[scaling]") {
-  feed f{400, 45, {.stable_for = 180s, .step_every = 60s, .step = 0.5}};
+  feed f{400, 45, {.target_utilisation = 0.9, .stable_for = 180s, .step_every = 60s, .step = 0.5}};
   REQUIRE(f.follow(600s) == 45);
   f.seen.arrivals_per_s = 200;
   CHECK(f.follow(180s) == 45);
