@@ -3,21 +3,17 @@
 #include <optional>
 #include <utility>
 
+#include "core/overloaded.hpp"
+
 namespace penstock::dispatch {
 
 namespace {
 
-template <class... Fs>
-struct overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-overloaded(Fs...) -> overloaded<Fs...>;
-
 /// The segment an event is about; for refused packets the one they stand before.
 std::uint64_t number_of(const segment_event& event) {
   return std::visit(
-      overloaded{[](const packet_refused& e) { return e.before; }, [](const auto& e) { return e.number; }}, event);
+      core::overloaded{[](const packet_refused& e) { return e.before; }, [](const auto& e) { return e.number; }},
+      event);
 }
 
 } // namespace
@@ -154,7 +150,7 @@ void head::route_segments(core::stream_id stream, stream_state& s, core::time_po
       settle(now, out);
       continue;
     }
-    std::visit(overloaded{
+    std::visit(core::overloaded{
                    [&](segment_opened& e) {
                      if (const auto from = std::exchange(s.resume, std::nullopt); from && from->packets != s.packets)
                        out.emplace_back(source_changed{stream});
@@ -202,7 +198,7 @@ void head::settle(core::time_point now, actions& out) {
     std::swap(dispatcher_actions_, dispatcher_work_);
     for (auto& action : dispatcher_work_)
       std::visit(
-          overloaded{
+          core::overloaded{
               [&](drop_frame&& a) { collector_.drop(a.id, a.reason, collector_actions_); },
               pass_on,
           },
@@ -210,7 +206,7 @@ void head::settle(core::time_point now, actions& out) {
     dispatcher_work_.clear();
     std::swap(collector_actions_, collector_work_);
     for (auto& action : collector_work_)
-      std::visit(overloaded{
+      std::visit(core::overloaded{
                      [&](frame_resolved&& a) { dispatcher_.frame_resolved(a.id, now, dispatcher_actions_); },
                      [&](frames_settled&& a) { dispatcher_.frames_settled(a.stream, a.count, dispatcher_actions_); },
                      pass_on,

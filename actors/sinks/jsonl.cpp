@@ -13,26 +13,11 @@
 #include "actors/result_json.hpp"
 #include "actors/sinks/durable.hpp"
 #include "actors/sinks/sinks.hpp"
+#include "core/descriptor.hpp"
 
 namespace penstock::actors::sinks {
 
 namespace {
-
-class file {
- public:
-  explicit file(int fd) noexcept : fd_{fd} {}
-  file(file&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  file& operator=(file&&) = delete;
-  ~file() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 core::error os_error(const std::filesystem::path& path) {
   return {core::errc::io, path.string() + ": " + std::generic_category().message(errno)};
@@ -107,7 +92,7 @@ core::expected<json_lines_end> repair(int fd, off_t size, const sink_context& co
 /// Lines are collected and written by one call; after a failure the file is cut back to its last whole line.
 class jsonl_sink : public result_sink {
  public:
-  jsonl_sink(const sink_context& context, file to, json_lines_end end = {})
+  jsonl_sink(const sink_context& context, core::descriptor to, json_lines_end end = {})
       : context_{context}, file_{std::move(to)}, length_{end.length}, next_seq_{end.next_seq} {}
 
   core::expected<void> write(const core::frame_result& result, const core::frame*) override {
@@ -141,7 +126,7 @@ class jsonl_sink : public result_sink {
 
  private:
   sink_context context_;
-  file file_;
+  core::descriptor file_;
   std::string pending_;
   off_t length_ = 0;
   std::uint64_t next_seq_ = 0;
@@ -157,7 +142,8 @@ core::expected<std::unique_ptr<result_sink>> open_jsonl(const sink_context& cont
   const bool file_or_none =
       kind == std::filesystem::file_type::regular || kind == std::filesystem::file_type::not_found;
   const bool continues = context.resume_seq && file_or_none;
-  file to{::open(context.path.c_str(), (continues ? O_RDWR : O_WRONLY | O_TRUNC) | O_CREAT | O_CLOEXEC, 0644)};
+  core::descriptor to{
+      ::open(context.path.c_str(), (continues ? O_RDWR : O_WRONLY | O_TRUNC) | O_CREAT | O_CLOEXEC, 0644)};
   struct ::stat found {};
   if (to.get() < 0 || ::fstat(to.get(), &found) != 0) return tl::unexpected{os_error(context.path)};
   json_lines_end end;

@@ -31,7 +31,7 @@ core::expected<void> check_name(std::string_view name) {
 
 class local_writer final : public blob_writer {
  public:
-  local_writer(file opened, fs::path temporary, fs::path target)
+  local_writer(core::descriptor opened, fs::path temporary, fs::path target)
       : file_{std::move(opened)}, temporary_{std::move(temporary)}, target_{std::move(target)} {}
   ~local_writer() override { ::unlink(temporary_.c_str()); } // a published blob keeps its other name
 
@@ -59,14 +59,14 @@ class local_writer final : public blob_writer {
   }
 
  private:
-  file file_;
+  core::descriptor file_;
   fs::path temporary_;
   fs::path target_;
 };
 
 class local_reader final : public blob_reader {
  public:
-  local_reader(file opened, fs::path path, std::uint64_t bytes, std::uint64_t offset, std::uint64_t left)
+  local_reader(core::descriptor opened, fs::path path, std::uint64_t bytes, std::uint64_t offset, std::uint64_t left)
       : file_{std::move(opened)}, path_{std::move(path)}, bytes_{bytes}, offset_{offset}, left_{left} {}
 
   std::uint64_t blob_bytes() const noexcept override { return bytes_; }
@@ -83,7 +83,7 @@ class local_reader final : public blob_reader {
   }
 
  private:
-  file file_;
+  core::descriptor file_;
   fs::path path_;
   std::uint64_t bytes_;
   std::uint64_t offset_;
@@ -97,8 +97,8 @@ class local_blobs final : public jobs::blobs {
   core::expected<std::unique_ptr<blob_writer>> create(std::string_view name) override {
     if (auto good = check_name(name); !good) return tl::unexpected{good.error()};
     auto temporary = root_ / unpublished / make_token(random_);
-    file opened{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
-    if (!opened.is_open()) return io_error(temporary, errno);
+    core::descriptor opened{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+    if (!opened) return io_error(temporary, errno);
     return std::make_unique<local_writer>(std::move(opened), std::move(temporary), root_ / name);
   }
 
@@ -106,8 +106,8 @@ class local_blobs final : public jobs::blobs {
                                                     std::optional<std::uint64_t> length) override {
     if (auto good = check_name(name); !good) return tl::unexpected{good.error()};
     auto path = root_ / name;
-    file opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!opened.is_open()) return io_error(path, errno == ENOTDIR ? ENOENT : errno);
+    core::descriptor opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!opened) return io_error(path, errno == ENOTDIR ? ENOENT : errno);
     struct stat info {};
     if (::fstat(opened.get(), &info) != 0) return io_error(path, errno);
     if (!S_ISREG(info.st_mode)) return io_error(path, ENOENT);

@@ -8,16 +8,13 @@
 
 namespace penstock::jobs::local {
 
-file::~file() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 tl::unexpected<core::error> io_error(const std::filesystem::path& path, int code) {
   return core::fail(code == ENOENT ? core::errc::not_found : core::errc::io,
                     path.string() + ": " + std::generic_category().message(code));
 }
 
-core::expected<void> write_all(const file& to, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+core::expected<void> write_all(const core::descriptor& to, std::span<const std::byte> bytes,
+                               const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const auto n = ::write(to.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -28,8 +25,8 @@ core::expected<void> write_all(const file& to, std::span<const std::byte> bytes,
 }
 
 core::expected<void> sync_folder(const std::filesystem::path& folder) {
-  const file opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!opened.is_open() || ::fsync(opened.get()) != 0) return io_error(folder, errno);
+  const core::descriptor opened{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!opened || ::fsync(opened.get()) != 0) return io_error(folder, errno);
   return {};
 }
 

@@ -37,10 +37,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 } // namespace
 
-descriptor::~descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 tl::unexpected<core::error> system_failure(const std::string& what, int number) {
   return core::fail(number == ENOENT ? core::errc::not_found : core::errc::io,
                     what + ": " + std::generic_category().message(number));

@@ -3,31 +3,14 @@
 #include <sys/types.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 
 namespace penstock::scaling {
 
-/// A file descriptor that is closed at the end.
-class descriptor {
- public:
-  descriptor() = default;
-  explicit descriptor(int fd) : fd_{fd} {}
-  descriptor(descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~descriptor();
-
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using core::descriptor;
 
 /// The system's error as ours: `io`, "what: why".
 [[nodiscard]] tl::unexpected<core::error> system_failure(const std::string& what, int number);

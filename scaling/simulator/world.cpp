@@ -6,16 +6,11 @@
 #include <utility>
 #include <variant>
 
+#include "core/overloaded.hpp"
+
 namespace penstock::scaling::simulator {
 
 namespace {
-
-template <class... Fs>
-struct overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-overloaded(Fs...) -> overloaded<Fs...>;
 
 constexpr std::int64_t beat_us = 500'000;
 
@@ -177,7 +172,7 @@ void world::carry_out() {
   while (!actions_.empty() || !to_start_.empty()) {
     std::swap(actions_, work_);
     for (auto& wish : work_)
-      std::visit(overloaded{
+      std::visit(core::overloaded{
                      [&](const dispatch::send_open&) { ++results_.leases; },
                      [&](const dispatch::send_packet& m) { take(m); }, [&](const dispatch::send_close& m) { close(m); },
                      [&](const dispatch::revoke& m) { revoke(m); }, [&](const dispatch::emit& m) { receive(m.result); },

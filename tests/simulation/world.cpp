@@ -149,7 +149,7 @@ void world::carry_out() {
     auto actions = std::move(actions_);
     actions_.clear();
     for (auto& wish : actions) {
-      std::visit(overloaded{
+      std::visit(core::overloaded{
                      [&](const send_open& m) {
                        auto& s = stream_of(m.segment.stream);
                        require(m.live == (s.live() || s.request()), "workers know for what somebody waits");

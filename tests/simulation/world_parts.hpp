@@ -5,18 +5,12 @@
 #include <memory>
 #include <set>
 
+#include "core/overloaded.hpp"
 #include "tests/simulation/world.hpp"
 
 // Inside of the world: what it consists of.
 
 namespace penstock::test {
-
-template <class... Fs>
-struct overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-overloaded(Fs...) -> overloaded<Fs...>;
 
 inline std::string text(core::segment_id id) {
   return std::to_string(id.stream.value) + "/" + std::to_string(id.number);

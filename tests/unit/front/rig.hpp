@@ -17,6 +17,7 @@
 #include "front/jobs/jobs_door.hpp"
 #include "jobs/stores.hpp"
 #include "tests/catch.hpp"
+#include "tests/take.hpp"
 #include "tests/unit/front/fake_pipeline.hpp"
 
 namespace penstock::test {
@@ -46,13 +47,6 @@ class folder {
  private:
   std::filesystem::path root_;
 };
-
-/// The value of an answer; ends the test with its error.
-template <class T>
-T take(core::expected<T> answer) {
-  if (!answer) FAIL(core::to_string(answer.error().code) << ": " << answer.error().message);
-  return std::move(*answer);
-}
 
 inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
 

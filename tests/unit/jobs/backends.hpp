@@ -8,6 +8,7 @@
 
 #include "jobs/stores.hpp"
 #include "tests/catch.hpp"
+#include "tests/take.hpp"
 
 namespace penstock::test {
 
@@ -50,16 +51,6 @@ void on_all_backends(Each each) {
       each(*made);
     }
   }
-}
-
-/// The value of an answer; ends the test with its error.
-template <class T>
-T take(core::expected<T> answer) {
-  if (!answer) FAIL(core::to_string(answer.error().code) << ": " << answer.error().message);
-  return std::move(*answer);
-}
-inline void take(const core::expected<void>& answer) {
-  if (!answer) FAIL(core::to_string(answer.error().code) << ": " << answer.error().message);
 }
 
 inline std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }

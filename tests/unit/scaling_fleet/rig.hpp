@@ -7,19 +7,10 @@
 
 #include "scaling/fleet/vmss.hpp"
 #include "tests/catch.hpp"
+#include "tests/take.hpp"
 #include "tests/unit/scaling_fleet/azure_server.hpp"
 
 namespace penstock::test {
-
-/// The value of an answer; ends the test with its error.
-template <class T>
-T take(core::expected<T> answer) {
-  if (!answer) FAIL(core::to_string(answer.error().code) << ": " << answer.error().message);
-  return std::move(*answer);
-}
-inline void take(const core::expected<void>& answer) {
-  if (!answer) FAIL(core::to_string(answer.error().code) << ": " << answer.error().message);
-}
 
 inline bool holds(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 

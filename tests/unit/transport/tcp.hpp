@@ -14,29 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/descriptor.hpp"
 #include "tests/catch.hpp"
 
 /// Plain TCP for tests.
 namespace penstock::test {
 
-/// A socket that closes itself.
-class descriptor {
- public:
-  descriptor() = default;
-  explicit descriptor(int fd) : fd_{fd} {}
-  descriptor(descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_ = -1;
-};
+using core::descriptor;
 
 inline sockaddr_in local_address(int port) {
   sockaddr_in address{};
