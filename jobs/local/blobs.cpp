@@ -38,7 +38,7 @@ class local_writer final : public blob_writer {
   core::expected<void> write(std::span<const std::byte> bytes) override { return write_all(file_, bytes, temporary_); }
 
   core::expected<publication> publish() override {
-    if (::fsync(file_.get()) != 0) return io_error(temporary_, errno);
+    if (::fsync(file_.get()) != 0) return core::system_failure(temporary_, errno);
     // `remove` takes empty folders away, maybe the one that was just made.
     constexpr int most_tries = 100;
     for (int i = 0; i < most_tries; ++i) {
@@ -51,11 +51,11 @@ class local_writer final : public blob_writer {
         return publication::created;
       }
       if (errno == EEXIST) return publication::existed;
-      if (errno != ENOENT) return io_error(target_, errno);
+      if (errno != ENOENT) return core::system_failure(target_, errno);
       // Not the folder but this file is gone: somebody took it for that of a dead process.
-      if (::access(temporary_.c_str(), F_OK) != 0) return io_error(temporary_, errno);
+      if (::access(temporary_.c_str(), F_OK) != 0) return core::system_failure(temporary_, errno);
     }
-    return io_error(target_, ENOENT);
+    return core::system_failure(target_, ENOENT);
   }
 
  private:
@@ -76,7 +76,7 @@ class local_reader final : public blob_reader {
     if (wanted == 0) return 0;
     auto n = ::pread(file_.get(), into.data(), wanted, static_cast<off_t>(offset_));
     while (n < 0 && errno == EINTR) n = ::pread(file_.get(), into.data(), wanted, static_cast<off_t>(offset_));
-    if (n < 0) return io_error(path_, errno);
+    if (n < 0) return core::system_failure(path_, errno);
     offset_ += static_cast<std::uint64_t>(n);
     left_ -= static_cast<std::uint64_t>(n);
     return static_cast<std::size_t>(n);
@@ -98,7 +98,7 @@ class local_blobs final : public jobs::blobs {
     if (auto good = check_name(name); !good) return tl::unexpected{good.error()};
     auto temporary = root_ / unpublished / make_token(random_);
     core::descriptor opened{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
-    if (!opened) return io_error(temporary, errno);
+    if (!opened) return core::system_failure(temporary, errno);
     return std::make_unique<local_writer>(std::move(opened), std::move(temporary), root_ / name);
   }
 
@@ -107,10 +107,10 @@ class local_blobs final : public jobs::blobs {
     if (auto good = check_name(name); !good) return tl::unexpected{good.error()};
     auto path = root_ / name;
     core::descriptor opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!opened) return io_error(path, errno == ENOTDIR ? ENOENT : errno);
+    if (!opened) return core::system_failure(path, errno == ENOTDIR ? ENOENT : errno);
     struct stat info {};
-    if (::fstat(opened.get(), &info) != 0) return io_error(path, errno);
-    if (!S_ISREG(info.st_mode)) return io_error(path, ENOENT);
+    if (::fstat(opened.get(), &info) != 0) return core::system_failure(path, errno);
+    if (!S_ISREG(info.st_mode)) return core::system_failure(path, ENOENT);
     const auto bytes = static_cast<std::uint64_t>(info.st_size);
     const auto behind = bytes - std::min(bytes, offset);
     return std::make_unique<local_reader>(std::move(opened), std::move(path), bytes, offset,
@@ -123,7 +123,7 @@ class local_blobs final : public jobs::blobs {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-      return io_error(path, errno);
+      return core::system_failure(path, errno);
     }
     if (!S_ISREG(info.st_mode)) return std::nullopt;
     return blob_info{std::string{name}, static_cast<std::uint64_t>(info.st_size), time_of(info)};
@@ -139,7 +139,7 @@ class local_blobs final : public jobs::blobs {
     const auto path = root_ / name;
     if (::unlink(path.c_str()) != 0) {
       if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR) return false;
-      return io_error(path, errno);
+      return core::system_failure(path, errno);
     }
     // Folders that are empty now go, too; one that is not refuses.
     for (auto folder = path.parent_path(); folder != root_; folder = folder.parent_path()) {
@@ -163,7 +163,7 @@ class local_blobs final : public jobs::blobs {
       if (::stat(at->path().c_str(), &info) != 0 || time_of(info) > before) continue;
       if (::unlink(at->path().c_str()) == 0) ++count;
     }
-    if (failed) return io_error(folder, failed.value());
+    if (failed) return core::system_failure(folder, failed.value());
     return count;
   }
 
@@ -184,7 +184,7 @@ class local_blobs final : public jobs::blobs {
       found.emplace_back(name + part, is_folder);
     }
     // One that `remove` has just taken away is no error.
-    if (failed && failed != std::errc::no_such_file_or_directory) return io_error(folder, failed.value());
+    if (failed && failed != std::errc::no_such_file_or_directory) return core::system_failure(folder, failed.value());
     std::sort(found.begin(), found.end());
     for (const auto& [full, is_folder] : found) {
       if (!out.last) return {};

@@ -7,11 +7,9 @@
 
 #include "core/descriptor.hpp"
 #include "core/error.hpp"
+#include "core/system_failure.hpp"
 
 namespace penstock::jobs::local {
-
-/// `io` (or `not_found`) with the path and what the operating system says of `code`, an errno.
-[[nodiscard]] tl::unexpected<core::error> io_error(const std::filesystem::path& path, int code);
 
 [[nodiscard]] core::expected<void> write_all(const core::descriptor& to, std::span<const std::byte> bytes,
                                              const std::filesystem::path& path);

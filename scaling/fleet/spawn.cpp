@@ -4,9 +4,6 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <system_error>
-
 extern char** environ;
 
 namespace penstock::scaling {
@@ -36,11 +33,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 }
 
 } // namespace
-
-tl::unexpected<core::error> system_failure(const std::string& what, int number) {
-  return core::fail(number == ENOENT ? core::errc::not_found : core::errc::io,
-                    what + ": " + std::generic_category().message(number));
-}
 
 core::expected<pid_t> spawn(const std::vector<std::string>& words, const streams& to,
                             const std::vector<std::string>& environment) {

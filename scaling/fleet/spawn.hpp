@@ -7,13 +7,12 @@
 
 #include "core/descriptor.hpp"
 #include "core/error.hpp"
+#include "core/system_failure.hpp"
 
 namespace penstock::scaling {
 
 using core::descriptor;
-
-/// The system's error as ours: `io`, "what: why".
-[[nodiscard]] tl::unexpected<core::error> system_failure(const std::string& what, int number);
+using core::system_failure;
 
 /// Where a program's standard streams go.
 struct streams {

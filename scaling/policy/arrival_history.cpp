@@ -117,8 +117,8 @@ std::vector<double> arrival_history::levels(core::seconds window) const {
   return out;
 }
 
-std::vector<arrival_history::rise> arrival_history::rises(core::seconds horizon, core::seconds window) const {
-  const auto level = levels(window);
+std::vector<arrival_history::rise> arrival_history::rises(const std::vector<double>& level,
+                                                          core::seconds horizon) const {
   std::vector<rise> out;
   std::deque<std::size_t> highest; // of the points after the moment; the first is the peak, the others may become it
   // From the newest moment to the oldest: its future's far end only moves back.
@@ -134,7 +134,8 @@ std::vector<arrival_history::rise> arrival_history::rises(core::seconds horizon,
 }
 
 std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::seconds window, double quantile) const {
-  const auto seen = rises(horizon, window);
+  const auto level = levels(window);
+  const auto seen = rises(level, horizon);
   if (seen.size() < enough_points) return std::nullopt;
   std::vector<double> factors;
   std::vector<double> differences;
@@ -142,7 +143,6 @@ std::optional<double> arrival_history::may_rise_to(core::seconds horizon, core::
     if (r.from > 0) factors.push_back(r.to / r.from);
     differences.push_back(r.to - r.from);
   }
-  const auto level = levels(window);
   const double now = level.back();
   double may = now + quantile_of(differences, quantile);
   // From nothing there is no factor.
@@ -154,7 +154,7 @@ std::optional<double> arrival_history::rose_to_from_here(core::seconds horizon, 
   const double here = alike * level(window);
   double most = 0;
   core::seconds time{0};
-  for (const auto& r : rises(horizon, window)) {
+  for (const auto& r : rises(levels(window), horizon)) {
     if (r.from < here) continue;
     most = std::max(most, r.to);
     time += grain_;

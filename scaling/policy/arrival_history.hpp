@@ -70,8 +70,8 @@ class arrival_history {
 
   [[nodiscard]] std::vector<point> apart(core::seconds window, core::seconds averaged) const;
 
-  /// Of each usual moment that has a whole `horizon` behind it; levels are means of a `window`.
-  [[nodiscard]] std::vector<rise> rises(core::seconds horizon, core::seconds window) const;
+  /// Of each usual moment that has a whole `horizon` behind it; `level` is that of each point.
+  [[nodiscard]] std::vector<rise> rises(const std::vector<double>& level, core::seconds horizon) const;
 
   /// For each point the mean of the `window` before it.
   [[nodiscard]] std::vector<double> levels(core::seconds window) const;

@@ -93,6 +93,7 @@ double rate_policy::growth(const signals& seen, double level) const {
     steepest = std::max(steepest, trend->slope * (1 - noise * noise));
   }
   const double grown = std::min(steepest * ahead, level * (options_.most_growth - 1));
+  if (grown <= 0) return 0;
   const auto rose_to = history_.rose_to_from_here(boot_of(seen), beside(seen));
   return rose_to ? std::clamp(*rose_to - level, 0.0, grown) : grown;
 }
