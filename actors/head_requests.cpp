@@ -78,9 +78,13 @@ void head_state::answer_picture(core::stream_id id) {
   if (ledger.delivered == 1 && request.result) {
     const core::seconds took{core::clock::now() - request.result->captured};
     pictures_ledger_.series().latency.observe(took.count());
-    note_fate(took);
     pictures_ledger_.series().objects.add(static_cast<double>(request.result->objects.size()));
     request.ask.done(std::move(*request.result));
+    // Whoever asked may have been told at the deadline that there is no answer, as long as this was not done before it.
+    if (core::clock::now() >= request.ask.deadline)
+      ++demand_.counts.late;
+    else
+      note_fate(took);
   } else {
     auto why = core::drop_reason::shutdown;
     for (const auto reason : core::all_drop_reasons)

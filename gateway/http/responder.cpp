@@ -4,14 +4,15 @@
 
 namespace penstock::gateway::http {
 
-void exchange::give(order what) {
+bool exchange::give(order what) {
   {
     const std::lock_guard lock{mutex_};
-    if (answered_) return;
+    if (answered_) return false;
     answered_ = !std::holds_alternative<reception>(what);
     next_ = std::move(what);
   }
   ring_();
+  return true;
 }
 
 order exchange::take() {

@@ -46,7 +46,8 @@ class exchange {
   exchange(request asked, std::function<void()> ring) : asked_{std::move(asked)}, ring_{std::move(ring)} {}
 
   [[nodiscard]] request& asked() noexcept { return asked_; }
-  void give(order what);
+  /// False: there is an answer already.
+  bool give(order what);
   [[nodiscard]] order take();
   [[nodiscard]] bool answered() const;
   void ring() const { ring_(); }

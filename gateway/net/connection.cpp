@@ -397,8 +397,7 @@ asio::awaitable<bool> connection::answer(std::shared_ptr<exchange> x, const http
     if (gone_) co_return false;
     if (now() >= until) {
       x->stop();
-      hall_.counts.refused(barred::deadline);
-      x->give(expiry->second);
+      if (x->give(expiry->second)) hall_.counts.refused(barred::deadline);
       continue;
     }
     watch();
