@@ -50,8 +50,9 @@ class Node(Program):
         """Waits until the log has that many messages with these words; returns the last one."""
 
         def found():
+            running = self.running()  # before: its last words may come between
             messages = self.says(what)
-            if len(messages) < count and not self.running():
+            if len(messages) < count and not running:
                 raise AssertionError(f"ended without {what!r}; its log:\n{self.errors()}")
             return messages[-1] if len(messages) >= count else None
 

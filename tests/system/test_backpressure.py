@@ -98,8 +98,8 @@ class SlowModel(SystemTest):
         stages = {"inference": {"instances": 1, "batch": {"max": 1}}}
         uri = "synthetic://?width=256&height=192&fps=50&frames=400&gop=10&bframes=0&live=1"
         program = self.start(self.topology({"fast": uri}, model=model, stages=stages), "--metrics", "127.0.0.1:0")
-        until(lambda: program.counts("fast")["received"] >= 350, "most of the stream")
-        series = program.metrics()
+        received = "penstock_stream_received_frames_total", (("stream", "fast"),)
+        series = until(lambda: (s := program.metrics()).get(received, 0) >= 350 and s, "most of the stream")
         latencies = lambda le: series["penstock_stream_latency_seconds_bucket", (("stream", "fast"), ("le", le))]
         counts = program.finish(code=0)["fast"]
         self.assertEqual(counts["received"], 400)

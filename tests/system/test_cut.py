@@ -37,10 +37,10 @@ class CutTest(FleetTest):
     def of_role(self, role, count, head, topology, first=0):
         started = [Worker(self, f"{role}{i}", topology, "--head", head.address(), "--role", role, "--metrics",
                           "127.0.0.1:0") for i in range(first, first + count)]  # fmt: skip
-        # Once they decode, work may be done before the last of them is there.
-        for worker in started[:1] if role == "cpu" else started:
-            worker.wait_until_joined()
-        return started
+        if role == "cpu":  # once they decode, work may be done before all but one of them are there
+            until(lambda: any(worker.says("joined as worker") for worker in started), "one of them to join")
+            return started
+        return [worker.wait_until_joined() for worker in started]
 
     def clips(self, frames=60):
         made = {}
@@ -171,8 +171,9 @@ class Losses(CutTest):
 
     def test_a_machine_behind_the_cut_leaves_in_order_and_nothing_is_sent_again(self):
         clips = self.long_clips()
-        expected = self.run_alone(clips)
-        topology = self.cut_topology(clips, TENSORS)
+        model = self.model("slow.onnx", slow=128)  # so that there is something left to do when it leaves
+        expected = self.run_alone(clips, model=model)
+        topology = self.cut_topology(clips, TENSORS, model=model)
         head = self.head(topology)
         gpus = self.of_role("gpu", 2, head, topology)
         cpus = self.of_role("cpu", 1, head, topology)
@@ -199,8 +200,10 @@ class Losses(CutTest):
 
     def test_nothing_counts_against_segments_while_all_machines_behind_the_cut_are_gone(self):
         clips = self.long_clips(200)
-        expected = self.run_alone(clips)
-        topology = self.cut_topology(clips, TENSORS, dispatch={"lease_timeout": "1s", "stall_timeout": "2s"})
+        model = self.model("slow.onnx", slow=256)  # so that there is something left to do when they are gone
+        expected = self.run_alone(clips, model=model)
+        topology = self.cut_topology(clips, TENSORS, model=model,
+                                     dispatch={"lease_timeout": "1s", "stall_timeout": "2s"})  # fmt: skip
         head = self.head(topology)
         gpus = self.of_role("gpu", 1, head, topology)
         self.of_role("cpu", 1, head, topology)

@@ -14,6 +14,7 @@ from door import HEAD, Client, DoorTest, door_of, events_of, parts_of
 from fleet import NODES, FleetTest
 from harness import until
 
+PATIENT = {"admission": {"max_wait": "1min"}}  # nobody is told to come again later
 ENDLESS = "synthetic://?width=256&height=192&frames=0&gop=25&bframes=0&fps=25&live=1"
 
 
@@ -82,7 +83,7 @@ class Pictures(DoorTest):
         self.assertEqual(ledger_of(program), {"received": 2, "delivered": 1, "dropped": {"corrupt": 1}, "in_flight": 0})
 
     def test_many_clients_at_once_each_get_their_own(self):
-        program = self.start(self.door_topology())
+        program = self.start(self.door_topology(http=PATIENT))
         url = door_of(program)
         wrong, rounds = [], 10
 
@@ -126,12 +127,14 @@ class Pictures(DoorTest):
         self.assertGreater(codes.count(504), 8)
         self.assertLess(seconds_of_one(), 5 * quiet, "what is late stands in the way of others")
         ledger = ledger_of(program)
-        self.assertEqual(ledger["delivered"], codes.count(200) + 2)
-        self.assertEqual(ledger["dropped"], {"deadline": codes.count(504)})
+        late = ledger["delivered"] - codes.count(200) - 2  # done when its client was just being told that it is not
+        self.assertIn(late, (0, 1))
+        self.assertEqual(ledger["dropped"], {"deadline": codes.count(504) - late})
 
     def test_requests_that_are_under_way_are_answered_when_the_program_ends(self):
         slow = self.model("slow.onnx", slow=1024)
-        program = self.start(self.door_topology(model=slow, stages={"inference": {"batch": {"max": 1}, "instances": 1}}))
+        stages = {"inference": {"batch": {"max": 1}, "instances": 1}}
+        program = self.start(self.door_topology(model=slow, stages=stages, http=PATIENT))
         url = door_of(program)
         replies = {}
 
@@ -277,7 +280,8 @@ class Fleet(FleetTest):
     def test_pictures_are_answered_though_workers_are_killed(self):
         (self.dir / "fleet").mkdir()
         nodes = {"head": {**NODES["head"], "http": "127.0.0.1:0"}, "worker": NODES["worker"]}
-        topology = self.topology([], name="fleet/topology.yaml", nodes=nodes, model=self.model("slow.onnx", slow=512))
+        topology = self.topology([], name="fleet/topology.yaml", nodes=nodes, http=PATIENT,
+                                 model=self.model("slow.onnx", slow=512))  # fmt: skip
         head = self.head(topology)
         workers = self.workers(3, head)
         url = door_of(head)

@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from harness import PATIENCE, PROGRAM, ROOT, SystemTest, until
+from harness import PATIENCE, PROGRAM, ROOT, SystemTest, complete_lines, until
 
 try:
     import msgpack
@@ -154,7 +154,7 @@ class Push(SystemTest):
                                 capture_output=True, text=True, timeout=PATIENCE)  # fmt: skip
         self.assertEqual(pushed.returncode, 0, pushed.stdout + pushed.stderr)
         delivered = len(program.lines("yard-last"))
-        of_last = lambda: [r for r in map(json.loads, out.read_text().splitlines()) if r["stream"] == "yard-last"]
+        of_last = lambda: [r for r in complete_lines(out) if r["stream"] == "yard-last"]
         until(lambda: len(of_last()) == delivered, "all results at the subscriber")
         self.assertEqual(of_last(), program.lines("yard-last"))
         program.terminate()
@@ -223,7 +223,8 @@ class Push(SystemTest):
 
     def test_a_push_goes_on_when_its_connection_breaks(self):
         clip = self.clip("clip.mp4", 400)
-        program = self.serve([{"id": "clip", "uri": "push://clip", "policy": "lossless"}],
+        model = self.model("slow.onnx", slow=512)  # so that there is something left to push
+        program = self.serve([{"id": "clip", "uri": "push://clip", "policy": "lossless"}], model=model,
                              dispatch={"read_ahead": {"packets": 32}})  # fmt: skip
         address = self.address(program)
         gate = Relay(self, address)
@@ -250,6 +251,7 @@ class Push(SystemTest):
         second.send("open", stream="a", codec="mjpeg")
         received = second.hear("credit")["received"]
         second.push(pictures[received:], "a", first=received)
+        until(lambda: program.counts("a")["received"] == 10, "all pictures to be in: what is on its way may be lost")
         second.send("end", stream="a")
         second.socket.disconnect(second.socket.last_endpoint)
         third = Producer(self, self.address(program))

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import signal
 import unittest
 
 import barcode
@@ -49,10 +50,10 @@ class Resume(SystemTest):
         return sum(data.count(b"\n") for data in self.results().values())
 
     def life(self, topology, lines, end, noted=lambda streams: True):
-        """Runs until there are so many lines and the checkpoint is as asked for, then `end`s the program. False when it
-        was done before."""
+        """Runs until there are so many lines and a checkpoint as asked for, then `end`s the program. False when it was
+        done before."""
         program = self.start(topology)
-        ripe = lambda: self.count() >= lines and noted(self.noted())
+        ripe = lambda: self.count() >= lines and self.checkpoint_file.exists() and noted(self.noted())
         until(lambda: ripe() or program.process.poll() is not None, f"{lines} lines, and a checkpoint of them")
         done = program.process.poll() is not None
         if done:
@@ -162,8 +163,10 @@ class Resume(SystemTest):
         topology = self.write_topology()
         first = self.start(topology)
         until(lambda: self.count() > 0, "the first results")
+        first.process.send_signal(signal.SIGSTOP)  # or else it might be done first
         second = self.start(topology)
         second.process.wait()
+        first.process.send_signal(signal.SIGCONT)
         self.assertEqual(second.process.returncode, 1)
         self.assertIn(f"is in use by another head (process {first.process.pid})", second.errors())
         first.finish()

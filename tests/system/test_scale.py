@@ -227,7 +227,8 @@ class ScaleTest(DoorTest):
                    "rate": RATE, "process": process, **scaling}  # fmt: skip
         stages = {"inference": {"engine": "timed", "batch": {"max": 1}}}
         return self.topology([{"id": "base", "uri": LIVE + "5"}], name="fleet/topology.yaml", nodes=nodes,
-                             model=timed.model(self, 40), stages=stages, scaling=scaling)  # fmt: skip
+                             model=timed.model(self, 40), stages=stages, scaling=scaling,
+                             http={"admission": {"max_wait": "20s"}})  # fmt: skip
 
     def ready(self):
         return int(self.head.metrics().get(("penstock_pool_workers", (("role", "worker"), ("state", "ready"))), 0))
@@ -266,7 +267,7 @@ class ScaleTest(DoorTest):
         return True
 
     def assert_counted(self, scale):
-        """The metrics count what the events say; to be asked while it runs."""
+        """The metrics count what the events say, which follow a moment later; to be asked while it runs."""
 
         def agree():
             before = scale.decisions()
@@ -277,14 +278,13 @@ class ScaleTest(DoorTest):
             if len(before) != len(after):
                 return False  # one came in between
             counted = collections.Counter(d["action"] for d in after)
-            self.assertEqual({a: n for a, n in series.items() if n}, dict(counted))
-            self.assertEqual(frozen, after[-1]["action"] == "frozen")
-            self.assertEqual(wanted, next(d["want"] for d in reversed(after) if d["action"] != "frozen"))
+            last = next(d["want"] for d in reversed(after) if d["action"] != "frozen")
             moves = [d["action"] for d in after if d["action"] in ("out", "in")]
-            self.assertEqual(changes, sum(a != b for a, b in zip(moves, moves[1:])))
-            return True
+            turns = sum(a != b for a, b in zip(moves, moves[1:]))
+            said = dict(counted), after[-1]["action"] == "frozen", last, turns
+            return ({a: n for a, n in series.items() if n}, frozen, wanted, changes) == said
 
-        until(agree, "a moment between two decisions")
+        until(agree, "the metrics to count what the events say, between two decisions")
 
 
 class Stepping(ScaleTest):
@@ -307,12 +307,12 @@ class Stepping(ScaleTest):
         load.per_s = 30
         until(lambda: self.ready() >= 3, "workers to come")
         self.assert_counted(scale)
-        self.assertEqual(len(scale.alive()), len(scale.processes()))
+        until(lambda: len(scale.alive()) == len(scale.processes()), "all of its processes to be workers")
 
         # Without Prometheus nothing is known, so nothing is changed.
-        before = scale.alive()
         server.kill()
         until(lambda: scale.of_role("scaling_frozen") == 1, "the freeze")
+        before = scale.alive()
         load.per_s = 0  # what would make it shrink
         frozen = len(scale.decisions())
         until(lambda: len(scale.decisions()) > frozen + 8, "decisions without signals")
@@ -328,8 +328,8 @@ class Stepping(ScaleTest):
         until(lambda: all(w["state"] == "working" for w in self.states()), "nobody to be on the way")
         # Only what a server has scraped does it see go; what it remembers from before its own end looks alive.
         until(lambda: server.scrapes("penstock-scale"), "the controller to be scraped again")
-        before = scale.alive()
         scale.kill()
+        before = scale.alive()
         asked = load.number
         until(lambda: load.number > asked + 60, "pictures to be served meanwhile")
         self.assertEqual({n: p for n, p in before.items() if command_of(p)}, before)
@@ -351,7 +351,8 @@ class Stepping(ScaleTest):
 
         self.assertEqual(set(load.statuses), {200}, load.statuses)
         self.assertEqual(load.wrong, [])
-        served = self.account("(requests)")
+        whole = lambda a: a["received"] >= load.number and a["in_flight"] == 0
+        served = until(lambda: whole(a := self.account("(requests)")) and a, "the account of all that was sent")
         self.assertEqual((served["received"], served["delivered"], served["in_flight"]), (load.number, load.number, 0))
         self.assertEqual([m for m in self.head.says("is gone") if not m.endswith(": drained")], [])
         self.head.terminate()
