@@ -4,10 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <numbers>
 #include <numeric>
-#include <string>
 #include <vector>
 
 #include "core/ids.hpp"
@@ -90,16 +88,6 @@ using load = std::vector<double>;
     for (; at < until && at < static_cast<double>(seconds); at += 1) out[static_cast<std::size_t>(at)] = peak;
   }
   return scaled_to(std::move(out), mean);
-}
-
-/// The arrivals of a trace file (`second,arrivals`).
-[[nodiscard]] inline load read_trace(const std::string& file) {
-  load out;
-  std::ifstream in{file};
-  std::string line;
-  std::getline(in, line);
-  while (std::getline(in, line)) out.push_back(std::stod(line.substr(line.find(',') + 1)));
-  return out;
 }
 
 } // namespace penstock::scaling::test
