@@ -270,7 +270,8 @@ class head_state {
   void note_arrivals(const head_stream& stream); ///< since they were last exported
   void note_refused();
   void note_job(const head_stream& stream);
-  [[nodiscard]] double items_to_come() const; ///< that finite sources and queued jobs still have
+  [[nodiscard]] double items_of_queued_jobs() const;
+  [[nodiscard]] double items_to_come() const; ///< that finite sources still have
   void measure_pools(const dispatch::waiting_load& waiting);
   void forget_machine(const std::string& called);
 

@@ -70,10 +70,13 @@ double head_state::items_to_come() const {
     ++known;
   }
   if (known > 0) items += static_cast<double>(unread) * of_known / static_cast<double>(known);
-  if (demand_.jobs_done > 0)
-    items += static_cast<double>(demand_.jobs_waiting) * static_cast<double>(demand_.items_of_jobs) /
-             static_cast<double>(demand_.jobs_done);
   return items;
+}
+
+double head_state::items_of_queued_jobs() const {
+  if (demand_.jobs_done == 0) return 0;
+  return static_cast<double>(demand_.jobs_waiting) * static_cast<double>(demand_.items_of_jobs) /
+         static_cast<double>(demand_.jobs_done);
 }
 
 void head_state::measure_pools(const dispatch::waiting_load& waiting) {
@@ -88,7 +91,8 @@ void head_state::measure_pools(const dispatch::waiting_load& waiting) {
     }
   }
   dispatch::pool_load load;
-  load.backlog_items = static_cast<double>(waiting.frames) + items_to_come();
+  load.backlog_of_jobs = items_of_queued_jobs();
+  load.backlog_items = static_cast<double>(waiting.frames) + items_to_come() + load.backlog_of_jobs;
   if (waiting.since) load.oldest = now - *waiting.since;
   load.live_streams = static_cast<std::uint32_t>(std::ranges::count_if(streams_, [](const auto& each) {
     return !each.second.report.lossless && each.second.report.phase == stream_phase::running;

@@ -80,7 +80,9 @@ void pools::show(const pool& p, const dispatch::pool_figures& figures) {
     s.utilisation[i].set(figures.stage_utilisation[i]);
     s.bottleneck[i].set(figures.bottleneck == each ? 1 : 0);
   }
+  s.worker_utilisation.set(figures.utilisation);
   s.backlog.set(figures.backlog_items);
+  s.backlog_of_jobs.set(figures.backlog_of_jobs);
   s.backlog_seconds.set(figures.backlog.count());
   s.oldest.set(figures.oldest.count());
   s.headroom.set(figures.headroom_streams);
@@ -90,7 +92,7 @@ void pools::show(const pool& p, const dispatch::pool_figures& figures) {
   const auto show_workers = [&](metrics::worker_state state, std::uint32_t count) {
     s.workers[static_cast<std::size_t>(state)].set(count);
   };
-  // Those that are joining only their fleet knows.
+  // Those that are joining only their fleet knows: who scales it tells them.
   show_workers(metrics::worker_state::warming, figures.workers.warming);
   show_workers(metrics::worker_state::ready, figures.workers.ready);
   show_workers(metrics::worker_state::draining, figures.workers.draining);

@@ -155,6 +155,7 @@ void pool_meter::rate_work(const slot& sum, pool_figures& out) {
 /// What there is to do, in terms of those who do it.
 void pool_meter::rate_load(const slot& sum, const pool_load& load, pool_figures& out) {
   out.backlog_items = load.backlog_items;
+  out.backlog_of_jobs = load.backlog_of_jobs;
   out.oldest = load.oldest;
   out.live_streams = load.live_streams;
   const auto known = sum.timely + sum.late;

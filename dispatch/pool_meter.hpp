@@ -29,6 +29,7 @@ struct pool_places {
 /// What is there at a moment.
 struct pool_load {
   double backlog_items = 0;          ///< see docs/metrics.md
+  double backlog_of_jobs = 0;        ///< of them, those of jobs that are queued
   core::seconds oldest{0};           ///< age of what has waited longest
   std::uint32_t live_streams = 0;    ///< that need a place, whatever their rate
   std::optional<pool_places> places; ///< none for a role that works behind another's link
@@ -58,6 +59,7 @@ struct pool_figures {
   std::array<double, core::all_stages.size()> stage_utilisation{};
   std::optional<core::stage> bottleneck; ///< none while nothing is done
   double backlog_items = 0;
+  double backlog_of_jobs = 0;
   core::seconds backlog{0}; ///< infinite where there is one and nobody works, or the rate is not known
   core::seconds oldest{0};
   double late_share = 0; ///< of items with an objective whose fate was known in the window

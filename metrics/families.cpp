@@ -98,8 +98,9 @@ constexpr std::array all_families{
                 "what the role's last stage has done, summed over all its workers as they tell it"},
     family_info{
         "penstock_pool_late_items_total", "counter", "role",
-        "Items that came and had no result within the objective (`scaling.objective`): delivered later, or given "
-        "up because there was no room (shed, past their deadline, refused as overload)"},
+        "Items that came and had no result within the objective (`scaling.objective`): delivered later (a request also "
+        "after its own deadline), or given up because there was no room (shed, past their deadline, refused as "
+        "overload)"},
     family_info{"penstock_pool_arrival_rate_items_per_second", "gauge", "role", "How fast items come",
                 "arrived items of the window / window"},
     family_info{"penstock_pool_service_rate_items_per_second", "gauge", "role",
@@ -113,6 +114,10 @@ constexpr std::array all_families{
         "1",
         "busy seconds of the stage in the window / Σ over ready workers (seconds × cores, or × lanes for a stage "
         "on a device)"},
+    family_info{"penstock_pool_worker_utilisation_ratio", "gauge", "role",
+                "Busy share of ready workers' busiest resource",
+                "Σ over the stages on the resource of their utilisation; of the resources (cores; lanes of the device) "
+                "the largest"},
     family_info{"penstock_pool_bottleneck", "gauge", "role,stage",
                 "1 for the stage that a faster worker would have to do faster, else 0",
                 "of the resource (cores; lanes of the device) with the highest Σ of its stages' utilisation the stage "
@@ -122,6 +127,9 @@ constexpr std::array all_families{
                 "frames and pictures read and not given to a worker + Σ over finite lossless streams (frames of the "
                 "source, estimated, - frames read) × share that is not sampled out + queued jobs × mean items of the "
                 "jobs done so far"},
+    family_info{"penstock_pool_backlog_of_jobs_items", "gauge", "role",
+                "Of the backlog, what queued jobs have. Heads with the same queue each show all of it",
+                "queued jobs × mean items of the jobs done so far"},
     family_info{"penstock_pool_backlog_seconds", "gauge", "role", "Time in which ready workers would do the backlog",
                 "backlog items / (ready workers × service rate); +Inf where nobody works or the rate is not known"},
     family_info{"penstock_pool_oldest_waiting_seconds", "gauge", "role",
@@ -135,8 +143,8 @@ constexpr std::array all_families{
                 "Places for live streams of one ready worker; 0: not known, or no bound"},
     family_info{
         "penstock_pool_workers", "gauge", "role,state",
-        "Workers by where they are in their life: asked for and not heard yet (joining; told where the fleet is "
-        "known), loading their model (warming), ready, draining, gone without a word (lost; for five minutes, or "
+        "Workers by where they are in their life: asked for and not heard yet (joining; told by who scales "
+        "them), loading their model (warming), ready, draining, gone without a word (lost; for five minutes, or "
         "until they are back)"},
     family_info{"penstock_pool_wanted_workers", "gauge", "role", "What scaling last wanted"},
     family_info{"penstock_scaling_decisions_total", "counter", "role,action",
@@ -388,7 +396,9 @@ pool_series registry::pool(const std::string& role, std::span<const stage> stage
     series.utilisation[static_cast<std::size_t>(s)] = impl_->make_gauge("penstock_pool_utilisation_ratio", both);
     series.bottleneck[static_cast<std::size_t>(s)] = impl_->make_gauge("penstock_pool_bottleneck", both);
   }
+  series.worker_utilisation = impl_->make_gauge("penstock_pool_worker_utilisation_ratio", with);
   series.backlog = impl_->make_gauge("penstock_pool_backlog_items", with);
+  series.backlog_of_jobs = impl_->make_gauge("penstock_pool_backlog_of_jobs_items", with);
   series.backlog_seconds = impl_->make_gauge("penstock_pool_backlog_seconds", with);
   series.oldest = impl_->make_gauge("penstock_pool_oldest_waiting_seconds", with);
   series.headroom = impl_->make_gauge("penstock_pool_headroom_streams", with);
@@ -407,6 +417,8 @@ scaling_series registry::scaling(const std::string& role) {
   };
   scaling_series series;
   series.wanted = impl_->make_gauge("penstock_pool_wanted_workers", {{"role", role}});
+  series.joining = impl_->make_gauge("penstock_pool_workers",
+                                     {{"role", role}, {"state", std::string{to_string(worker_state::joining)}}});
   series.out = labelled("penstock_scaling_decisions_total", "action", "out");
   series.in = labelled("penstock_scaling_decisions_total", "action", "in");
   series.hold = labelled("penstock_scaling_decisions_total", "action", "hold");

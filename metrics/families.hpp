@@ -139,7 +139,9 @@ struct pool_series {
   gauge service_rate;
   std::array<gauge, all_stages.size()> utilisation; ///< by `stage`; those the role does not run record nothing
   std::array<gauge, all_stages.size()> bottleneck;  ///< likewise
+  gauge worker_utilisation;
   gauge backlog;
+  gauge backlog_of_jobs;
   gauge backlog_seconds;
   gauge oldest;
   gauge headroom;
@@ -151,7 +153,8 @@ struct pool_series {
 /// What decides how many workers of a role there are.
 struct scaling_series {
   gauge wanted;
-  counter out; ///< decisions, by what was done
+  gauge joining; ///< of the pool's workers
+  counter out;   ///< decisions, by what was done
   counter in;
   counter hold;
   counter frozen_decisions;

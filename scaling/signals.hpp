@@ -24,18 +24,18 @@ struct worker_counts {
   bool operator==(const worker_counts&) const = default;
 };
 
-/// What one role of workers shows at a moment, averaged over the source's window (see `docs/scaling.md` for each
-/// formula). Items are what the role is leased: frames, and pictures of requests.
+/// What one role of workers shows at a moment (see `docs/scaling.md` for each formula). Items are what the role is
+/// leased: frames, and pictures of requests.
 struct signals {
   core::time_point at{};     ///< when it was measured, by the clock of the one who decides
-  core::seconds window{30};  ///< over which rates and shares were averaged
+  core::seconds window{30};  ///< over which heads average arrivals, service and utilisation
   double arrivals_per_s = 0; ///< items that came, admitted or not
-  double served_per_s = 0;   ///< items finished
+  double served_per_s = 0;   ///< items finished, over the source's window
   double service_per_s = 0;  ///< items that one busy worker finishes in a second: items / busy time; 0 while unknown
   double utilisation = 0;    ///< of ready workers' time, the busy share, 0 to 1
   double backlog_items = 0;  ///< waiting for a worker
   core::seconds oldest{0};   ///< age of what has waited longest
-  double late_share = 0;     ///< of the items of the window, those past the objective, 0 to 1
+  double late_share = 0;     ///< of the items of the source's window, those past the objective, 0 to 1
   int live_streams = 0;      ///< streams that need a place whatever their rate
   double streams_per_worker = 0; ///< places for live streams of one worker; 0: no bound
   worker_counts workers;

@@ -52,7 +52,8 @@ auto threshold_rule() {
                                    {"backlog", threshold_metric::backlog},
                                    {"oldest", threshold_metric::oldest},
                                    {"late_share", threshold_metric::late_share}}),
-         "`utilisation`: busy share of ready workers, 0 to 1; `backlog`: seconds of waiting work; `oldest`: seconds "
+         "`utilisation`: busy share of ready workers' busiest resource, 0 to 1; `backlog`: seconds of waiting work; "
+         "`oldest`: seconds "
          "that the oldest item has waited; `late_share`: of items, 0 to 1.")
       .add("operator", &c::compare,
            choice<threshold_operator>({{"above", threshold_operator::above},
@@ -172,7 +173,7 @@ shape_of<scaling_config> scaling_shape() {
       .add("prometheus", &c::prometheus, prometheus, "The server of `source: prometheus`.")
       .add("interval", &c::interval, time_span(milliseconds{100}), "Between two decisions.")
       .add("window", &c::window, time_span(seconds{1}),
-           "Counters are compared over it; with `prometheus` of at least two scrapes.")
+           "What was done and what was late is counted over it; with `prometheus` of at least two scrapes.")
       .add("stale_after", &c::stale_after, above_zero(), "Older signals freeze the fleet.")
       .add("policies", &c::policies, list_of<std::string>(word(&vocabulary::policies)),
            "How many are wanted: the largest answer counts.")

@@ -50,7 +50,6 @@ class head_metrics final : public signal_source {
     auto out = signals_of(*samples, options_.role, since_before(asked, *samples));
     if (!out) return core::fail(options_.url, out.error());
     out->at = asked;
-    out->window = options_.window;
     return out;
   }
 

@@ -5,8 +5,12 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "dispatch/pool_meter.hpp"
+
 namespace penstock::scaling {
 namespace {
+
+constexpr std::string_view jobs_family = "penstock_pool_backlog_of_jobs_items";
 
 /// Values of one role; remembers the first thing that is wrong.
 class reading {
@@ -41,6 +45,7 @@ class reading {
 
   /// 0 where the family is absent.
   double sum_if_there(std::string_view family) { return has(family) ? sum(family) : 0; }
+  double largest_if_there(std::string_view family) { return has(family) ? largest(family) : 0; }
   double mean_if_there(std::string_view family) { return has(family) ? mean(family) : 0; }
 
   [[nodiscard]] const std::optional<core::error>& wrong() const { return wrong_; }
@@ -81,14 +86,17 @@ core::expected<signals> signals_of(const std::vector<metric_sample>& samples, st
                                    const pool_increase& increase) {
   reading in{samples, role};
   signals out;
+  out.window = dispatch::pool_meter_config{}.window;
   const auto workers = [&in](std::string_view state) {
     return static_cast<int>(std::lround(in.sum("penstock_pool_workers", "state", state)));
   };
   out.workers = {workers("joining"), workers("warming"), workers("ready"), workers("draining"), workers("lost")};
   out.arrivals_per_s = in.sum("penstock_pool_arrival_rate_items_per_second");
   out.service_per_s = in.mean("penstock_pool_service_rate_items_per_second");
-  out.utilisation = std::min(1.0, in.largest("penstock_pool_utilisation_ratio"));
-  out.backlog_items = in.sum("penstock_pool_backlog_items");
+  out.utilisation = std::min(1.0, in.largest("penstock_pool_worker_utilisation_ratio"));
+  // What waits in the queue of jobs is the same for all heads.
+  const double of_jobs = in.sum_if_there(jobs_family) - in.largest_if_there(jobs_family);
+  out.backlog_items = std::max(0.0, in.sum("penstock_pool_backlog_items") - of_jobs);
   out.oldest = core::seconds{in.largest("penstock_pool_oldest_waiting_seconds")};
   out.live_streams = static_cast<int>(std::lround(in.sum_if_there("penstock_pool_live_streams")));
   out.streams_per_worker = in.mean_if_there("penstock_pool_streams_per_worker");

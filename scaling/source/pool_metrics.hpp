@@ -23,9 +23,9 @@ struct pool_increase {
 };
 
 /// The signals of a role from the last values of its families. Of several heads' values (`instance`, `job`), counts and
-/// rates are added up, the service rate is averaged over those that know one, and of ages and utilisations the largest
-/// holds. `at`, `window` and `boot` are the caller's. Errors: `unavailable` for a family that is absent, `corrupt` for
-/// a value that is none (NaN, infinite, negative); both name it.
+/// rates are added up, the service rate is averaged over those that know one, and of ages, utilisations and what queued
+/// jobs have the largest holds. `at` and `boot` are the caller's. Errors: `unavailable` for a family that is absent,
+/// `corrupt` for a value that is none (NaN, infinite, negative); both name it.
 [[nodiscard]] core::expected<signals> signals_of(const std::vector<metric_sample>& samples, std::string_view role,
                                                  const pool_increase& increase);
 

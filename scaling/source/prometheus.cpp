@@ -125,7 +125,6 @@ class prometheus final : public signal_source {
     }
     if (!out) return core::fail(options_.url, out.error());
     out->at = asked - std::chrono::duration_cast<core::time_point::duration>(core::seconds{oldest});
-    out->window = options_.window;
     return out;
   }
 

@@ -38,8 +38,10 @@ std::string exposition(int finished, int late, const std::string& without = "") 
   add("penstock_pool_arrival_rate_items_per_second{role=\"worker\"} 212");
   add("penstock_pool_service_rate_items_per_second{role=\"worker\"} 38");
   add("penstock_pool_utilisation_ratio{role=\"worker\",stage=\"decode\"} 0.3");
-  add("penstock_pool_utilisation_ratio{role=\"worker\",stage=\"inference\"} 0.8");
+  add("penstock_pool_utilisation_ratio{role=\"worker\",stage=\"inference\"} 0.5");
+  add("penstock_pool_worker_utilisation_ratio{role=\"worker\"} 0.8");
   add("penstock_pool_backlog_items{role=\"worker\"} 1900");
+  add("penstock_pool_backlog_of_jobs_items{role=\"worker\"} 400");
   add("penstock_pool_oldest_waiting_seconds{role=\"worker\"} 9.5");
   add("penstock_pool_live_streams{role=\"worker\"} 12");
   add("penstock_pool_streams_per_worker{role=\"worker\"} 8");
@@ -70,7 +72,7 @@ void check_gauges(const scaling::signals& seen) {
 TEST_CASE("a family that is absent, or no number, is an error that names it") {
   for (const auto* family :
        {"penstock_pool_arrival_rate_items_per_second", "penstock_pool_service_rate_items_per_second",
-        "penstock_pool_utilisation_ratio", "penstock_pool_backlog_items", "penstock_pool_oldest_waiting_seconds",
+        "penstock_pool_worker_utilisation_ratio", "penstock_pool_backlog_items", "penstock_pool_oldest_waiting_seconds",
         "penstock_pool_workers"}) {
     INFO(family);
     auto read = scaling::signals_of(samples_without(family), "worker", {});
@@ -104,7 +106,7 @@ TEST_CASE("several heads' pools are added up; ages and utilisations are the larg
   }
   const auto seen = take(scaling::signals_of(samples, "worker", {10s, 500, 25}));
   CHECK(seen.arrivals_per_s == 424);
-  CHECK(seen.backlog_items == 3'800);
+  CHECK(seen.backlog_items == 3'400); // their jobs are the same
   CHECK(seen.workers.ready == 8);
   CHECK(seen.oldest == 20s);
   CHECK(seen.utilisation == 0.8);
@@ -131,7 +133,7 @@ TEST_CASE("a head is read by itself: gauges at once, counters from the second re
   CHECK(target == "GET /metrics HTTP/1.1");
   check_gauges(seen);
   CHECK(seen.at == start);
-  CHECK(seen.window == 20s);
+  CHECK(seen.window == 30s); // of the gauges
   CHECK(seen.served_per_s == 0);
   for (int reading = 0; reading < 6; ++reading) {
     now += 10s;
@@ -238,7 +240,7 @@ TEST_CASE("a Prometheus server is asked for a role's samples, and their age is c
   const auto source = source_of(server);
   const auto seen = take(source->read());
   check_gauges(seen);
-  CHECK(seen.window == 35s);
+  CHECK(seen.window == 30s); // of the gauges
   CHECK(core::seconds{start - seen.at}.count() == Approx(3.0));
   // Four samples in 35 s: three steps of 700/6 in 30 s.
   CHECK(seen.served_per_s == Approx(700.0 / 60));
