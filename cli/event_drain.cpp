@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -38,16 +39,17 @@ struct event_drain::watch {
   leave_function leave;
   std::stop_source over;
   std::atomic<bool> wished{false};
+  std::atomic<bool> asked{false};
   std::atomic<bool> left{false};
 
   void run();
-  void ask_to_leave(const drain_wish& wish);
+  void ask_to_leave(const drain_wish& wish, std::chrono::microseconds grace);
 };
 
-void event_drain::watch::ask_to_leave(const drain_wish& wish) {
-  const auto grace = time_to_finish(wish, core::clock::now());
+void event_drain::watch::ask_to_leave(const drain_wish& wish, std::chrono::microseconds grace) {
   const std::lock_guard lock{mutex};
   if (over.stop_requested()) return;
+  asked = true;
   spdlog::warn("this machine is to be taken away ({}, event {}): leaving, with {:.0f} s to finish",
                to_string(wish.kind), wish.event, core::seconds{grace}.count());
   leave(grace);
@@ -57,7 +59,8 @@ void event_drain::watch::run() {
   scaling::azure::event_watch_options options;
   options.endpoint = endpoint;
   scaling::azure::event_watch events{options};
-  bool has_asked = false;
+  constexpr std::chrono::seconds less{1}; // what counts as less time than was said before
+  std::optional<core::time_point> asked_until;
   auto pause = std::chrono::milliseconds{0};
   while (rest(pause, over.get_token())) {
     if (left) events.drained();
@@ -65,7 +68,14 @@ void event_drain::watch::run() {
     if (seen.trouble) spdlog::warn("scheduled events: {}", seen.trouble->message);
     const auto wish = events.wish();
     wished = wish.has_value();
-    if (wish && !std::exchange(has_asked, true)) ask_to_leave(*wish);
+    if (wish) {
+      const auto now = core::clock::now();
+      const auto grace = time_to_finish(*wish, now);
+      if (!asked_until || now + grace < *asked_until - less) {
+        asked_until = now + grace;
+        ask_to_leave(*wish, grace);
+      }
+    }
     pause = seen.next;
   }
 }
@@ -82,6 +92,7 @@ event_drain::~event_drain() {
 }
 
 bool event_drain::is_wished() const noexcept { return watch_->wished; }
+bool event_drain::has_asked() const noexcept { return watch_->asked; }
 
 bool event_drain::see_through(const signals& stop) {
   watch_->left = true;

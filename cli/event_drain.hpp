@@ -16,8 +16,8 @@ class event_drain {
  public:
   using leave_function = std::function<void(std::chrono::microseconds grace)>;
 
-  /// `endpoint`: of the metadata service. `leave`: called once, on the thread, with the time there is to finish; 0
-  /// where there is none to spare (Spot).
+  /// `endpoint`: of the metadata service. `leave`: called on the thread with the time there is to finish, 0 where there
+  /// is none to spare (Spot); and again when there is less.
   event_drain(const std::string& endpoint, leave_function leave);
   /// Does not wait for a request that is under way, which may take minutes; `leave` is not called any more.
   ~event_drain();
@@ -26,6 +26,8 @@ class event_drain {
 
   /// Whether an event is about to hit this machine.
   [[nodiscard]] bool is_wished() const noexcept;
+  /// Whether the worker was asked to leave, be it for an event that was called off since.
+  [[nodiscard]] bool has_asked() const noexcept;
 
   /// The worker has left: has the event approved, and waits until it is over without having hit this machine (true), or
   /// for a signal.

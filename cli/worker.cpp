@@ -64,14 +64,15 @@ tl::expected<topology::loaded, int> load(const arguments& args, const signals& s
   return std::move(*loaded);
 }
 
-/// Waits until the worker has left; the first signal drains it, the second leaves at once.
-void wait_for_end(actors::worker_node& worker, const signals& stop, std::chrono::microseconds grace) {
+/// Waits until the worker has left; the first signal drains it, the second leaves at once. True if one came.
+bool wait_for_end(actors::worker_node& worker, const signals& stop, std::chrono::microseconds grace) {
   int signals_taken = 0;
   while (!worker.finished()) {
     pollfd fds[] = {{stop.fd(), POLLIN, 0}, {worker.finished_fd(), POLLIN, 0}};
     ::poll(fds, 2, -1);
     while (stop.take()) worker.leave(++signals_taken == 1 ? grace : std::chrono::microseconds{0});
   }
+  return signals_taken > 0;
 }
 
 int run_worker(const arguments& args) {
@@ -113,9 +114,10 @@ int run_worker(const arguments& args) {
   std::optional<event_drain> events;
   if (args.scheduled_events || role->scheduled_events)
     events.emplace(args.metadata, [&running](std::chrono::microseconds grace) { running.leave(grace); });
-  wait_for_end(running, stop, topology->config.shutdown.grace);
+  const bool was_told = wait_for_end(running, stop, topology->config.shutdown.grace);
   const auto refusal = running.refusal();
-  if (refusal.empty() && events && events->is_wished() && events->see_through(stop)) {
+  const bool for_event = events && (events->is_wished() || (events->has_asked() && !was_told));
+  if (refusal.empty() && for_event && events->see_through(stop)) {
     spdlog::warn("the machine stays; to be started again");
     return exit_failed;
   }

@@ -636,9 +636,10 @@ class ScheduledEvents(FleetTest):
                             "Resources": ["vm-3"], "EventStatus": "Scheduled", "NotBefore": at, "Description": "",
                             "EventSource": "Platform", "DurationInSeconds": -1}]  # fmt: skip
 
-    def run_event(self, kind, seconds):
+    def watched(self, gop):
+        """A worker at work on a clip, with its metadata service, its head, and the results that the clip has."""
         metadata = self.Metadata(self)
-        clip = self.clip("long.mp4", 20 * 25, *H264)
+        clip = self.clip("long.mp4", 20 * 25, *H264, "-g", str(gop))
         timed.install_engine(self)
         expected = self.run_alone({"clip": clip}, model=timed.model(self, 0), stages={"inference": self.TIMED})
         # Longer than workers take to hear of an event, whatever the machine.
@@ -646,6 +647,10 @@ class ScheduledEvents(FleetTest):
         head = self.head(topology)
         hit = self.worker("hit", head, None, "--scheduled-events", "--metadata", metadata.url).wait_until_joined()
         until(lambda: len(head.lines("clip")) > 10, "the first results")
+        return metadata, head, hit, expected
+
+    def run_event(self, kind, seconds):
+        metadata, head, hit, expected = self.watched(gop=25)
         metadata.announce(kind, seconds)
         hit.wait_for("this machine is to be taken away")
         head.wait_for("is gone" if kind == "Preempt" else "drained")
@@ -663,6 +668,29 @@ class ScheduledEvents(FleetTest):
 
     def test_a_spot_machine_hands_back_at_once(self):
         self.run_event("Preempt", 30)
+
+    def test_a_worker_is_to_be_started_again_whose_event_is_called_off_before_it_has_left(self):
+        metadata, head, hit, expected = self.watched(gop=100)  # it takes seconds to finish what it has
+        metadata.announce("Redeploy", 600)
+        hit.wait_for("this machine is to be taken away")
+        metadata.events = []
+        hit.wait_for_exit(1)
+        self.assertEqual(metadata.approved, [])
+        self.worker("other", head).wait_until_joined()
+        head.finish()
+        self.assert_same_results(head.results, expected)
+
+    def test_a_machine_that_goes_sooner_than_was_said_hands_back_at_once(self):
+        metadata, head, hit, expected = self.watched(gop=100)
+        metadata.announce("Redeploy", 600)
+        hit.wait_for("this machine is to be taken away")
+        metadata.announce("Preempt", 30)
+        hit.wait_for("(Preempt, event E-Preempt): leaving, with 0 s to finish")
+        head.wait_for("its time to finish was over")
+        until(lambda: metadata.approved, "the approval")
+        self.worker("other", head).wait_until_joined()
+        head.finish()
+        self.assert_same_results(head.results, expected)
 
 
 if __name__ == "__main__":
