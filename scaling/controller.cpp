@@ -41,7 +41,9 @@ decision controller::decide(core::time_point now, const observation& known) {
     return out;
   }
   if (!options_.names_instances) {
-    choose(*known.seen, out);
+    auto seen = *known.seen;
+    seen.workers.joining += pending_;
+    choose(seen, out);
     only_number(*known.fleet, out);
     count(out);
     return out;
@@ -56,13 +58,12 @@ decision controller::decide(core::time_point now, const observation& known) {
 
 /// Takes in what can be seen, even while the rest is missing.
 void controller::look(core::time_point now, const observation& known, decision& out) {
-  if (!options_.names_instances) {
-    if (known.seen) out.have = known.seen->workers.coming();
-    if (!known.seen && known.fleet) out.have = known.fleet->target;
-    return;
-  }
-  if (known.fleet && known.workers) {
+  if (!options_.names_instances) return look_at_number(now, known, out);
+  if (!known.fleet || !known.workers) {
+    was_blind_ = true;
+  } else {
     roster_.look(now, *known.fleet, *known.workers);
+    excuse(now);
     if (!asked_at_) {
       asked_ = known.fleet->target;
       asked_at_ = now;
@@ -78,6 +79,40 @@ void controller::look(core::time_point now, const observation& known, decision& 
   out.booting = counts.joining + counts.warming + pending_;
   out.have = counts.ready + out.booting;
   out.draining = counts.draining;
+}
+
+/// What was asked for last is taken to be on its way for a while, as nobody tells of it.
+void controller::look_at_number(core::time_point now, const observation& known, decision& out) {
+  if (known.fleet) {
+    if (known.fleet->target > asked_) asked_at_ = now;
+    asked_ = known.fleet->target;
+  }
+  if (!known.seen) {
+    out.have = asked_;
+    return;
+  }
+  const int there = known.seen->workers.coming();
+  const bool is_patient = asked_at_ && now - *asked_at_ < options_.boot_limit;
+  pending_ = is_patient ? std::max(0, asked_ - there) : 0;
+  out.booting = known.seen->workers.joining + known.seen->workers.warming + pending_;
+  out.have = there + pending_;
+}
+
+/// What says nothing about an instance does not count against it.
+void controller::excuse(core::time_point now) {
+  const bool nobody_works = roster_.counts().ready == 0;
+  const auto passed = looked_at_ ? now - *looked_at_ : core::time_point::duration{0};
+  for (auto& [id, one] : roster_.members()) {
+    if (!one.is_ready() && (was_blind_ || (nobody_works && one.was_ready)))
+      one.ready_at = std::min(now, one.ready_at + passed);
+  }
+  looked_at_ = now;
+  was_blind_ = false;
+}
+
+void controller::not_asked() noexcept {
+  asked_ = roster_.present();
+  pending_ = 0;
 }
 
 /// Why nothing can be decided; empty if it can.
@@ -108,9 +143,9 @@ void controller::retire(core::time_point now, decision& out) {
       if (!one.has_drained()) ++counts_.drain_timeouts;
       --out.draining;
     } else {
-      // Where nobody works any more who once did, it is not the instances that are at fault.
-      const bool is_dead = !one.is_ready() && now - one.ready_at >= options_.boot_limit && !one.is_protected &&
-                           (!one.was_ready || somebody_works);
+      // Where nobody works any more who once did, it is not the instances that are at fault. Protected is the work.
+      const bool is_dead = !one.is_ready() && now - one.ready_at >= options_.boot_limit &&
+                           !(one.is_protected && one.stage) && (!one.was_ready || somebody_works);
       if (!is_dead || replaced == options_.max_step) continue;
       ++replaced;
       ++counts_.failed_boots;
@@ -128,6 +163,7 @@ void controller::retire(core::time_point now, decision& out) {
 signals controller::as_seen(const signals& raw) const {
   auto seen = raw;
   seen.workers = roster_.counts();
+  seen.workers.lost = std::max(seen.workers.lost, raw.workers.lost); // the head forgets them soon, its meter later
   seen.workers.joining += pending_;
   if (roster_.boot_time().count() > 0) seen.boot = roster_.boot_time();
   return seen;

@@ -58,6 +58,8 @@ struct controller_counts {
 /// - In is always: workers drain (fewest leases first, then the youngest; never protected ones), and only when they
 ///   have drained, or had `drain_timeout` for it, their instances are retired by id. Nobody drains while what boots is
 ///   needed to make up for it. What boots and is not needed any more goes first, without a drain: nobody works there.
+/// - An instance is replaced that had no ready worker for `boot_limit`. Time in which nobody could be seen does not
+///   count, nor, for one that was ready once, time in which nobody was.
 /// - Without fresh signals nothing is changed, except that `min` is kept where the fleet can be seen.
 class controller {
  public:
@@ -66,11 +68,16 @@ class controller {
   /// One decision; times must not go back.
   [[nodiscard]] decision decide(core::time_point now, const observation& known);
 
+  /// The last decision's target did not reach the fleet: it is due again.
+  void not_asked() noexcept;
+
   [[nodiscard]] const controller_counts& counts() const noexcept { return counts_; }
   [[nodiscard]] const roster& who() const noexcept { return roster_; }
 
  private:
   void look(core::time_point now, const observation& known, decision& out);
+  void look_at_number(core::time_point now, const observation& known, decision& out);
+  void excuse(core::time_point now);
   [[nodiscard]] std::string blind(core::time_point now, const observation& known) const;
   void retire(core::time_point now, decision& out);
   [[nodiscard]] signals as_seen(const signals& raw) const;
@@ -87,6 +94,8 @@ class controller {
   int asked_ = 0;   ///< instances asked for last, in all
   int pending_ = 0; ///< of them, those that have not appeared yet
   std::optional<core::time_point> asked_at_;
+  std::optional<core::time_point> looked_at_; ///< at instances and workers
+  bool was_blind_ = false;                    ///< since then
   std::optional<scaling_action> direction_;
   controller_counts counts_;
 };

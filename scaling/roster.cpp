@@ -20,7 +20,7 @@ bool member::is_present() const noexcept {
 
 bool member::has_drained() const noexcept {
   if (!draining_since) return false;
-  if (stage == worker_stage::gone || stage == worker_stage::lost) return true;
+  if (stage == worker_stage::gone) return true;
   if (!saw_draining) return false;
   return !stage || (stage == worker_stage::draining && leases == 0);
 }

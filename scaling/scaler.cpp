@@ -47,6 +47,7 @@ scaling_round scaler::step() {
     protected_.clear();
     parts_.shown.frozen.set(0);
     parts_.shown.wanted.set(0); // whoever leads says it
+    parts_.shown.joining.set(0);
     has_decided_ = false;
     return out;
   }
@@ -92,7 +93,7 @@ observation scaler::look(scaling_round& out) {
 
 void scaler::act(const decision& made, scaling_round& out) {
   for (const auto& worker : made.drain) {
-    if (!may_act()) return;
+    if (!may_act()) break;
     if (auto asked = parts_.workers->drain(worker); !asked) {
       note({asked.error().code, "draining " + worker + ": " + asked.error().message}, parts_.shown.fleet_errors, out);
       continue;
@@ -104,9 +105,11 @@ void scaler::act(const decision& made, scaling_round& out) {
     if (auto retired = parts_.machines->retire(made.retire); !retired)
       note({retired.error().code, "retiring: " + retired.error().message}, parts_.shown.fleet_errors, out);
   }
-  if (made.target && may_act()) {
-    if (auto asked = parts_.machines->set_target(*made.target); !asked)
-      note({asked.error().code, "asking for instances: " + asked.error().message}, parts_.shown.fleet_errors, out);
+  if (!made.target) return;
+  if (!may_act()) return deciding_->not_asked();
+  if (auto asked = parts_.machines->set_target(*made.target); !asked) {
+    deciding_->not_asked();
+    note({asked.error().code, "asking for instances: " + asked.error().message}, parts_.shown.fleet_errors, out);
   }
 }
 
@@ -139,6 +142,7 @@ void scaler::show(const decision& made) {
   // What was wanted before holds while nothing is known.
   if (!made.is_frozen()) {
     shown.wanted.set(made.want);
+    if (options_.names_instances) shown.joining.set(made.seen->workers.joining);
     has_decided_ = true;
   } else if (!has_decided_) {
     shown.wanted.set(std::max(options_.min, made.want));

@@ -28,7 +28,7 @@ void operations::keep(std::string what, const http_response& answer) {
   going_.push_back(std::move(made));
 }
 
-bool operations::ask(operation& each, std::vector<ended_operation>& ended) {
+bool operations::ask(operation& each, std::vector<ended_operation>& ended, bool& is_away) {
   const auto now = arm_.now();
   if (now >= each.give_up) {
     ended.push_back({each.what, refused_request{refusal::other, 0, "", "it had not ended after two hours"}});
@@ -41,6 +41,7 @@ bool operations::ask(operation& each, std::vector<ended_operation>& ended) {
       ended.push_back({each.what, refused_request{refusal::other, 0, "", answer.error().message}});
       return true;
     }
+    is_away = true;
     each.due = now + 10s; // away or throttled: it is asked again
     return false;
   }
@@ -60,7 +61,8 @@ bool operations::ask(operation& each, std::vector<ended_operation>& ended) {
     return true;
   }
   const auto body = nlohmann::json::parse(answer->body, nullptr, false);
-  const auto status = body.is_object() ? body.value("status", "") : std::string{};
+  const auto said = body.is_object() ? body.find("status") : body.end();
+  const auto status = said != body.end() && said->is_string() ? said->get<std::string>() : std::string{};
   if (status == "Succeeded") {
     ended.push_back({each.what, std::nullopt});
     return true;
@@ -76,7 +78,8 @@ bool operations::ask(operation& each, std::vector<ended_operation>& ended) {
 
 std::vector<ended_operation> operations::follow() {
   std::vector<ended_operation> ended;
-  std::erase_if(going_, [&](operation& each) { return ask(each, ended); });
+  bool is_away = false; // then the others would only wait for it, too
+  std::erase_if(going_, [&](operation& each) { return !is_away && ask(each, ended, is_away); });
   return ended;
 }
 

@@ -39,8 +39,8 @@ class operations {
     core::time_point give_up;
   };
 
-  /// True where it has ended.
-  bool ask(operation& each, std::vector<ended_operation>& ended);
+  /// True where it has ended. Sets `is_away` where nobody answers.
+  bool ask(operation& each, std::vector<ended_operation>& ended, bool& is_away);
 
   arm& arm_;
   std::vector<operation> going_;

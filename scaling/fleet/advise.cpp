@@ -1,5 +1,6 @@
 #include "scaling/fleet/advise.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace penstock::scaling {
@@ -13,15 +14,15 @@ class advise final : public fleet {
   [[nodiscard]] std::string_view kind() const noexcept override { return "advise"; }
 
   core::expected<fleet_state> observe() override {
-    flush();
-    return fleet_state{wanted_, {}};
+    // What holds is said again and again, for who listens forgets it within minutes.
+    if (wanted_) tell(*wanted_);
+    return fleet_state{wanted_.value_or(0), {}};
   }
 
   core::expected<void> set_target(int instances) override {
     if (instances < 0) return core::fail(core::errc::invalid_argument, "advise: fewer than no instances");
     wanted_ = instances;
-    if (tell_) tell_->add("wanted_workers", role_, instances);
-    flush();
+    tell(instances);
     return {};
   }
 
@@ -36,14 +37,15 @@ class advise final : public fleet {
 
  private:
   /// That the advice was not heard is no reason to give none.
-  void flush() {
+  void tell(int instances) {
     if (!tell_) return;
+    tell_->add("wanted_workers", role_, instances);
     if (auto told = tell_->flush(); !told) problems_.push_back(told.error());
   }
 
   std::string role_;
   std::unique_ptr<azure::custom_metrics> tell_;
-  int wanted_ = 0;
+  std::optional<int> wanted_;
   std::vector<core::error> problems_;
 };
 

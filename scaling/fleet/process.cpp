@@ -167,10 +167,14 @@ class processes final : public fleet {
         continue;
       }
       if (!is_stopping(record)) {
-        problems_.push_back(
-            {core::errc::unavailable,
-             fmt::format("{} has ended by itself ({}): {}", name,
-                         status == unknown ? "nobody saw how" : words_of(status), last_line(log_of(name)))});
+        // One that drained ends in order.
+        const bool failed = status == unknown || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+        if (failed) {
+          problems_.push_back(
+              {core::errc::unavailable,
+               fmt::format("{} has ended by itself ({}): {}", name,
+                           status == unknown ? "nobody saw how" : words_of(status), last_line(log_of(name)))});
+        }
         --target_;
       }
       forget(name);

@@ -41,8 +41,10 @@ proposal rate_policy::propose(const signals& seen) {
   const int have = seen.workers.coming();
   learn(seen);
   if (service_per_s_ <= 0) {
-    return {have, fmt::format("arrivals {}/s, held: how many a busy worker does has not been seen yet",
-                              short_number(seen.arrivals_per_s))};
+    const bool is_idle = seen.arrivals_per_s <= 0 && seen.backlog_items <= 0 && seen.live_streams == 0;
+    return {is_idle ? have : std::max(have, 1), // with nobody it never would be
+            fmt::format("arrivals {}/s, held: how many a busy worker does has not been seen yet",
+                        short_number(seen.arrivals_per_s))};
   }
   const auto want = needed(seen);
   auto why = explain(seen, want);

@@ -1,8 +1,10 @@
 #include "scaling/policy/threshold.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <fmt/format.h>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -113,10 +115,12 @@ std::optional<double> threshold_policy::mean(const threshold_rule& rule) const {
   double sum = 0;
   int values = 0;
   for (auto s = samples_.rbegin(); s != samples_.rend() && samples_.back().at - s->at < rule.duration; ++s) {
-    sum += s->values[static_cast<std::size_t>(rule.metric)];
+    const auto value = s->values[static_cast<std::size_t>(rule.metric)];
+    if (!std::isfinite(value)) continue; // the backlog while nobody works; a moment of it must not outweigh all others
+    sum += value;
     ++values;
   }
-  return sum / values;
+  return values > 0 ? sum / values : std::numeric_limits<double>::infinity();
 }
 
 bool threshold_policy::may_act(const threshold_rule& rule, core::time_point now) const {

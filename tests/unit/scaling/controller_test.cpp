@@ -98,16 +98,17 @@ TEST_CASE("scale-in drains named workers first and retires them when they are do
   CHECK(s.decider.counts().vanished == 0);
 }
 
-TEST_CASE("a worker that said bye, or was lost while it drained, has drained", "[scaling]") {
-  for (const auto end : {worker_stage::gone, worker_stage::lost}) {
-    stage s{wide};
-    s.add("a", worker_stage::ready, 5);
-    s.add("b", worker_stage::ready, 4);
-    *s.wanted = 1;
-    REQUIRE(s.decide().drain == names{"w-b"});
-    s.worker("b").stage = end;
-    CHECK(s.decide().retire == names{"b"});
-  }
+TEST_CASE("a worker that said bye has drained, and one that is silent has not as long as its head waits for it",
+          "[scaling]") {
+  stage s{wide};
+  s.add("a", worker_stage::ready, 5);
+  s.add("b", worker_stage::ready, 4);
+  *s.wanted = 1;
+  REQUIRE(s.decide().drain == names{"w-b"});
+  s.worker("b").stage = worker_stage::lost;
+  CHECK(s.decide().retire.empty());
+  s.worker("b").stage = worker_stage::gone;
+  CHECK(s.decide().retire == names{"b"});
 }
 
 TEST_CASE("a worker that nobody has seen draining is not taken for drained because it is absent", "[scaling]") {
@@ -356,8 +357,63 @@ TEST_CASE("lost workers count until their limit, and are not replaced where nobo
   CHECK(made.seen->workers.coming() == 2);
   s.worker("a").stage = worker_stage::lost; // the head's network, rather than both
   CHECK(s.decide(400s).retire.empty());
-  s.worker("a").stage = worker_stage::ready;
-  CHECK(s.decide().retire == names{"b"});
+  s.worker("a").stage = worker_stage::ready; // the first to be back, and "b" has its time for it, too
+  CHECK(s.decide().retire.empty());
+  CHECK(s.decide(270s).retire.empty());
+  CHECK(s.decide(20s).retire == names{"b"});
+}
+
+TEST_CASE("time in which nobody could be seen counts against nobody", "[scaling]") {
+  stage s{{.min = 1, .max = 20, .boot_limit = 300s}};
+  s.add("a");
+  s.boot("b");
+  *s.wanted = 2;
+  static_cast<void>(s.decide());
+  s.now += 1000s;
+  auto blind = s.seen();
+  blind.workers = core::fail(core::errc::timeout, "silence");
+  REQUIRE(s.decider.decide(s.now, blind).is_frozen());
+  CHECK(s.decide().retire.empty());
+  CHECK(s.decide(280s).retire.empty());
+  CHECK(s.decide(20s).retire == names{"b"});
+}
+
+TEST_CASE("an instance without a worker is replaced though it is protected, and one with a worker is not",
+          "[scaling]") {
+  stage s{{.min = 1, .max = 20, .boot_limit = 300s}};
+  for (const auto* id : {"a", "b", "c"}) s.add(id);
+  *s.wanted = 3;
+  static_cast<void>(s.decide());
+  // As after a drain whose controller is no more.
+  for (const auto* id : {"b", "c"}) s.of(id).is_protected = true;
+  s.worker("b").stage = worker_stage::warming;
+  std::erase_if(s.workers, [](const worker_view& w) { return w.name == "w-c"; });
+  const auto made = s.decide(300s);
+  CHECK(made.retire == names{"c"});
+  CHECK(made.target == 3);
+}
+
+TEST_CASE("what did not reach the fleet is due at once, and more of it, too", "[scaling]") {
+  stage s{wide};
+  s.add("a");
+  *s.wanted = 3;
+  REQUIRE(s.decide().target == 3);
+  s.decider.not_asked();
+  const auto made = s.decide();
+  CHECK(made.have == 1);
+  CHECK(made.missing == 0);
+  CHECK(made.target == 3);
+  s.decider.not_asked();
+  *s.wanted = 5;
+  CHECK(s.decide().target == 5);
+}
+
+TEST_CASE("policies hear of those that the source calls lost, too", "[scaling]") {
+  stage s{wide};
+  s.add("a");
+  auto known = s.seen();
+  known.seen->workers.lost = 3; // of a head that has struck them off
+  CHECK(s.decider.decide(s.now, known).seen->workers.lost == 3);
 }
 
 TEST_CASE("drains that others began are waited for, and their instances retired", "[scaling]") {
@@ -422,15 +478,26 @@ TEST_CASE("a fleet that only takes a number is given it, up and down", "[scaling
   CHECK(made.action == scaling_action::out);
   CHECK(made.target == 6);
   known.fleet->target = 6;
-  *wanted = 1;
   made = decider.decide(start + 10s, known);
+  CHECK(made.action == scaling_action::hold); // they are taken to be on their way
+  CHECK(made.have == 6);
+  CHECK(made.booting == 3);
+  CHECK(made.seen->workers.coming() == 6);
+  *wanted = 1;
+  made = decider.decide(start + 20s, known);
   CHECK(made.action == scaling_action::in);
   CHECK(made.target == 1);
   known.seen = core::fail(core::errc::timeout, "silence");
-  made = decider.decide(start + 20s, known);
+  made = decider.decide(start + 30s, known);
   CHECK(made.is_frozen());
   CHECK_FALSE(made.target);
   CHECK(made.have == 6);
+  known.seen = fresh;
+  known.seen->at = start + 1000s;
+  *wanted = 6;
+  made = decider.decide(start + 1000s, known);
+  CHECK(made.have == 3); // nobody came
+  CHECK(made.action == scaling_action::out);
 }
 
 TEST_CASE("a decision is told as one JSON object", "[scaling]") {

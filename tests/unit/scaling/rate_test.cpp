@@ -344,6 +344,16 @@ TEST_CASE("without a known service rate the fleet is held, and later the last kn
   CHECK(f.once().workers == 23);
 }
 
+TEST_CASE("where there is work and nobody, one is asked for to see how much a worker does", "[scaling]") {
+  feed f{200, 0};
+  f.seen.service_per_s = 0;
+  CHECK(f.once().workers == 1);
+  f.seen.arrivals_per_s = 0;
+  CHECK(f.once().workers == 0);
+  f.seen.backlog_items = 1;
+  CHECK(f.once().workers == 1);
+}
+
 TEST_CASE("one odd service rate changes nothing", "[scaling]") {
   feed f{200, 23};
   f.hold(60s);

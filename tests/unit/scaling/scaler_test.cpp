@@ -168,6 +168,34 @@ TEST_CASE("what fails is told, counted, and tried again", "[scaling][scaler]") {
   CHECK(step(w, s) == words{"drain b", "protect b"});
 }
 
+TEST_CASE("instances that could not be asked for are asked for in the next round", "[scaling][scaler]") {
+  world w;
+  metrics::registry all;
+  auto s = scaler_in(w, all);
+  w.has("a");
+  *w.wanted = 3;
+  w.fails = true;
+  CHECK(step(w, s).empty());
+  w.fails = false;
+  CHECK(step(w, s) == words{"ask for 3"});
+  CHECK(step(w, s).empty());
+}
+
+TEST_CASE("what was asked for and is not there yet is shown as joining", "[scaling][scaler]") {
+  world w;
+  metrics::registry all;
+  auto s = scaler_in(w, all);
+  w.has("a");
+  *w.wanted = 3;
+  step(w, s);
+  step(w, s);
+  CHECK(shown(all, "penstock_pool_workers{role=\"worker\",state=\"joining\"}") == 2);
+  w.has("b");
+  w.has("c");
+  step(w, s);
+  CHECK(shown(all, "penstock_pool_workers{role=\"worker\",state=\"joining\"}") == 0);
+}
+
 TEST_CASE("without signals, workers or fleet nothing is done, the wish stays and the freeze is shown",
           "[scaling][scaler]") {
   const core::error away{core::errc::unavailable, "away"};

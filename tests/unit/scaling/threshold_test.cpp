@@ -128,6 +128,15 @@ TEST_CASE("a backlog that nobody works on is above every threshold", "[scaling]"
   CHECK(f.during(45s).workers == 1);
 }
 
+TEST_CASE("a moment in which nobody works does not outweigh all others", "[scaling]") {
+  feed f{{.out = {{.metric = threshold_metric::backlog, .threshold = 10, .duration = 300s}}, .in = {}}, 0};
+  f.seen.backlog_items = 5;
+  f.seen.service_per_s = 1;
+  f.during(30s);
+  f.seen.workers.ready = 1;
+  CHECK(f.during(600s).workers == 1);
+}
+
 TEST_CASE("rules that make no sense are named", "[scaling]") {
   CHECK(threshold_options{}.validate());
   CHECK(threshold_options{.out = {}}.validate().error().message == "out: without a rule nothing ever grows");

@@ -94,6 +94,23 @@ TEST_CASE("advice changes nothing: it is told, up and down, and what Azure Monit
   CHECK(azure.count("PATCH") == 0);
 }
 
+TEST_CASE("advice that holds is told in every minute") {
+  azure_server azure;
+  const auto fleet = scaling::make_advise({}, metrics_of(azure));
+  take(fleet->observe());
+  azure.advance(60s);
+  take(fleet->observe());
+  CHECK(azure.metrics().empty()); // nothing was wanted yet
+  take(fleet->set_target(7));
+  CHECK(azure.metrics().size() == 1);
+  for (std::size_t minute = 2; minute <= 4; ++minute) {
+    azure.advance(60s);
+    take(fleet->observe());
+    REQUIRE(azure.metrics().size() == minute);
+    CHECK(azure.metrics().back().at("data").at("baseData").at("series").at(0).at("max") == 7);
+  }
+}
+
 TEST_CASE("a fleet is opened by the name of its kind") {
   CHECK(scaling::fleet_kinds() == std::vector<std::string_view>{"process", "vmss", "exec", "advise"});
   scaling::fleet_options options;

@@ -97,6 +97,17 @@ TEST_CASE("a worker that ends by itself is told with its status and last words, 
   CHECK(take(fleet->observe()).target == 0);
 }
 
+TEST_CASE("a worker that ends in order lowers the target, and is no trouble") {
+  const test::scratch folder;
+  auto options = options_in(folder);
+  options.command = {"true", "{name}"};
+  const auto fleet = take(scaling::open_processes(options));
+  take(fleet->set_target(1));
+  CHECK(wait_until([&] { return take(fleet->observe()).instances.empty(); }, 20s));
+  CHECK(test::problems_of(*fleet).empty());
+  CHECK(take(fleet->observe()).target == 0);
+}
+
 TEST_CASE("a controller that was started again finds the workers of the one before, and starts none twice") {
   const test::scratch folder;
   const reaper all{options_in(folder)};
