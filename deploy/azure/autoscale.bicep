@@ -1,5 +1,5 @@
 // Example for `scaling: {fleet: advise}`: Azure Monitor scales, by what Penstock says it wants (its metric
-// wanted_workers). Prefer `fleet: vmss`: it drains the workers it chose and deletes those, where autoscale chooses
+// wanted_workers), which it is told where the topology has `scaling.advise.azure_monitor` (docs/topology.md). Prefer `fleet: vmss`: it drains the workers it chose and deletes those, where autoscale chooses
 // itself and leaves the drain to the notice of termination.
 //   az deployment group create -g GROUP -f autoscale.bicep \
 //     -p scaleSet=penstock-workers headIdentity=penstock-head

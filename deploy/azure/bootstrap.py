@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,16 @@ def install_program(machine, archive):
     link.symlink_to(found[0])
 
 
+def check_scaling(site):
+    """A head sees its own workers only, so one that scales for several would take the machines of others for dead."""
+    with tarfile.open(site) as tar:
+        found = [entry for entry in tar if pathlib.PurePosixPath(entry.name) == pathlib.PurePosixPath("topology.yaml")]
+        text = tar.extractfile(found[0]).read().decode() if found else ""
+    said = "\n".join(line.partition("#")[0] for line in text.splitlines())
+    if re.search(r"\bscaling\s*:", said) and not re.search(r"\bheads\s*:", said):
+        raise Failed("topology.yaml: with several heads scaling needs `source: prometheus` and all of them in `heads`")
+
+
 def install_site(machine, role):
     site = machine.path("/opt/penstock-site")
     machine.write("/etc/penstock/topology.yaml", (site / "topology.yaml").read_text())
@@ -169,6 +180,8 @@ def main():
         site = pathlib.Path(folder, "site.tar.gz")
         machine.fetch(machine.config["release"], machine.config["release_sha256"], program)
         machine.fetch(machine.config["site"], machine.config["site_sha256"], site)
+        if machine.config.get("heads", 1) > 1:
+            check_scaling(site)
         install_keys(machine)  # what may fail comes before what changes the machine
         machine.unpack(site, "/opt/penstock-site")
         install_program(machine, program)

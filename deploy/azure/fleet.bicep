@@ -38,6 +38,7 @@ param tokenSha256 string
 @maxLength(64)
 param targetsSha256 string
 
+@description('With more than one the topology must name all heads in scaling.heads: see "Several heads" in docs/deploy.md.')
 @minValue(1)
 @maxValue(9)
 param headCount int = 1
@@ -126,6 +127,7 @@ var common = {
 var account = 'AccountName=${storage.name};EndpointSuffix=${environment().suffixes.storage};Name=${name}'
 var headConfig = union(common, {
   role: 'head'
+  heads: headCount
   identity: headIdentity.properties.clientId
   keys: {
     'head.key': 'head-key'

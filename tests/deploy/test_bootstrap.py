@@ -96,19 +96,17 @@ class Bootstrap(unittest.TestCase):
             program.write_text(FAKE)
             program.chmod(0o755)
         self.bundle = archive("xz", **{"penstock-1/bin/penstock": "the program", "penstock-1/lib/x.so": "a library"})
-        self.site = archive(
-            "gz",
-            **{
-                "topology.yaml": "pipeline: fleet",
-                "model/model.onnx": "a model",
-                "systemd/penstock.sysusers": "u penstock",
-                "systemd/penstock-head.service": "[Service] head",
-                "systemd/penstock-worker.service": "[Service] worker",
-                "prometheus/prometheus.yml": "head:8080 head:9465 ahead:80",
-                "prometheus/alerts.yml": "alerts head:8080",
-                "prometheus/recording.yml": "recording",
-            },
-        )
+        self.files = {
+            "topology.yaml": "pipeline: fleet",
+            "model/model.onnx": "a model",
+            "systemd/penstock.sysusers": "u penstock",
+            "systemd/penstock-head.service": "[Service] head",
+            "systemd/penstock-worker.service": "[Service] worker",
+            "prometheus/prometheus.yml": "head:8080 head:9465 ahead:80",
+            "prometheus/alerts.yml": "alerts head:8080",
+            "prometheus/recording.yml": "recording",
+        }
+        self.site = archive("gz", **self.files)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Azure)
         self.url = f"http://127.0.0.1:{server.server_port}"
         server.world = self.world = {
@@ -195,6 +193,18 @@ class Bootstrap(unittest.TestCase):
         self.assertEqual(self.mode("etc/prometheus/targets.token"), 0o640)
         self.assertEqual(self.called()[-1], "systemctl restart prometheus.service")
         self.assertEqual(self.text("etc/penstock/topology.yaml"), "pipeline: fleet")
+
+    def test_of_several_heads_none_scales_what_it_cannot_see(self):
+        scaling = "scaling:\n  enabled: true # several heads: see the manual\n"
+        for topology, runs in ((scaling, False), (scaling + "  heads: [\"http://10.40.0.5:8080\"]\n", True)):
+            site = archive("gz", **{**self.files, "topology.yaml": topology})
+            self.world["blobs"]["site.tar.gz"] = site
+            for heads in (1, 2):
+                self.world["config"] = self.config("head", heads=heads, site_sha256=sha256(site))
+                if heads == 1 or runs:
+                    self.boot()
+                else:
+                    self.assertIn("with several heads scaling needs `source: prometheus`", self.boot(code=1))
 
     def test_another_release_or_site_than_the_deployment_names_changes_nothing(self):
         for name in ("penstock.tar.xz", "site.tar.gz"):
