@@ -1,4 +1,8 @@
 # Thin wrappers over tools/setup.sh and the CMake presets (`cmake --list-presets`).
+# Other clones of this repository share what ccache has compiled.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := true
+
 .PHONY: setup build demo live test bench bench-gpu format clean
 
 setup:            ## install what the build needs
