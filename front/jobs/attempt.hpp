@@ -45,6 +45,8 @@ class attempt {
 
   /// Blocks until it is over. Once.
   [[nodiscard]] attempt_end work();
+  /// Instead: leaves the job to others, as if it had never been taken.
+  [[nodiscard]] attempt_end give_back();
 
   // On any thread, while `work` is busy:
 
@@ -78,7 +80,6 @@ class attempt {
   attempt_end conclude(const job_end& end);
   attempt_end finish();
   attempt_end fail(const core::error& why, jobs::job_queue::retry another);
-  attempt_end give_back();
 
   bool note_due(core::time_point now);
   void gather();

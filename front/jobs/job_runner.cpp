@@ -90,13 +90,14 @@ void job_runner::serve() {
 void job_runner::work_on(jobs::claim held) {
   const attempt_context with{queue_, pipeline_, *board_, spool_, options_};
   attempt current{with, std::move(held)};
+  bool is_late = false; // it was taken just as draining began
   {
     const std::lock_guard lock{mutex_};
-    attempts_.push_back(&current);
-    if (stop_by_) current.stop(*stop_by_);
+    is_late = draining_;
+    if (!is_late) attempts_.push_back(&current);
   }
   series_.running.add(1);
-  const auto end = current.work();
+  const auto end = is_late ? current.give_back() : current.work();
   series_.running.add(-1);
   {
     const std::lock_guard lock{mutex_};

@@ -55,9 +55,12 @@ class OneProcess(SystemTest):
             received = (series["penstock_stream_received_frames_total", (("stream", s),)] for s in ("all", "some"))
             return sum(received) - sampled
 
-        # Those of the pool are counted a moment after those of the streams.
+        # Those of the pool are counted a moment after those of the streams; on a busy machine it takes longer until the
+        # first, slow frames weigh so little that there is seen to be room.
         arrived = "penstock_pool_arrived_items_total", (("role", "local"),)
-        series = until(lambda: (s := program.metrics())[arrived] == came(s) and s, "all that came to be counted")
+        headroom = "penstock_pool_headroom_streams", (("role", "local"),)
+        series = until(lambda: (s := program.metrics())[arrived] == came(s) and s[headroom] > 0 and s,
+                       "all that came to be counted, and room for more")  # fmt: skip
         self.assertAlmostEqual(of("pool_finished_items_total", role="local"), came(series), delta=60)
         self.assertEqual(of("pool_workers", role="local", state="ready"), 1)
         # The little that is done takes little of the time, so much more would find room.
@@ -65,7 +68,6 @@ class OneProcess(SystemTest):
                    for s in ("decode", "preprocess", "inference", "postprocess"))  # fmt: skip
         self.assertTrue(0 < busy < 0.9, busy)
         self.assertAlmostEqual(of("pool_service_rate_items_per_second", role="local") * busy, 30, delta=6)
-        self.assertGreater(of("pool_headroom_streams", role="local"), 0)
         self.assertLess(of("pool_backlog_seconds", role="local"), 1)
         self.assertEqual(check_metrics(program.get("/metrics")[1]), (0, ""))
         self.assertEqual(program.get("/healthz/rich"), (200, '{"ApplicationHealthState":"Healthy"}'))
